@@ -1,4 +1,4 @@
-"""The router and nothing else. `streamlit run app.py` imports this file as the server and runs it for each visitor."""
+"""Router of the app. `streamlit run app.py` imports this file as the server and runs it for each visitor."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ else:
 
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
     pages = [
-        st.Page(start.lead_on, title="fcst", default=True, visibility="hidden"),
+        st.Page(start.open_first_page, title="fcst", default=True, visibility="hidden"),
         *(
             st.Page(
                 page.file,
@@ -26,6 +26,6 @@ else:
         ),
         *signin.account_page(),
     ]
-    page = st.navigation(pages, position="hidden" if signin.is_outside() else "top")
-    theme.mend(page.url_path)
-    signin.run(page, pages)
+    page = st.navigation(pages, position="hidden" if signin.has_no_access() else "top")
+    theme.apply(page.url_path)
+    signin.run_page(page, pages)

@@ -265,7 +265,7 @@ def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
     roles = secrets.get("roles")
     auth = secrets["auth"]
     if not isinstance(auth, dict):
-        raise ConfigError(f"{SECRETS} has a value auth, not a section.", "Use a section [auth] (README, For teams).")
+        raise ConfigError(f"{SECRETS} has a value auth, not a section.", "Use a section [auth] (docs/how-to/teams.md).")
     if len(str(auth.get("cookie_secret", "x" * LEAST_SECRET))) < LEAST_SECRET:
         raise ConfigError(
             f"{SECRETS} has a cookie_secret of fewer than {LEAST_SECRET} characters.",

@@ -1,4 +1,4 @@
-"""Accuracy: how good a run's forecasts are, by model, weeks ahead, family, class and item; and earlier runs' were."""
+"""Accuracy: errors of a run's forecasts by model, weeks ahead, family, class and item; and of earlier runs."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy, jobs
 from fcst.ui import text
 from fcst.ui.accuracy import (
-    YARDSTICK,
+    BENCHMARK_NAME,
     group_rows,
     show_all_metrics,
     show_candidates,
@@ -24,19 +24,19 @@ from fcst.ui.accuracy import (
 )
 from fcst.ui.cache import draw, read, run_key
 from fcst.ui.comparison import show_lags
-from fcst.ui.downloads import picture
+from fcst.ui.downloads import image_config
 from fcst.ui.lost_sales import show_lost_sales
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, choose_view, show_page
 
 SHOWN_ITEMS = 10
 BACKTESTS, LAGS = "backtests", "lags"
-VIEWS = {BACKTESTS: "In backtests", LAGS: "Of earlier forecasts"}
+VIEWS = {BACKTESTS: "Backtests", LAGS: "Earlier forecasts"}
 
 
 def main() -> None:
     st.title("Accuracy", anchor=False)
-    found = find_runs("There is no accuracy to show before a run.", ":material/monitoring:")
+    found = find_runs("No accuracy yet. Start a run first.", ":material/monitoring:")
     if not found:
         return
     notices = st.container()
@@ -59,9 +59,9 @@ def main() -> None:
 
 
 def show_backtests(job: Job, by_model: pd.DataFrame, models: list[str], model: str) -> None:
-    """What was measured in the run's own backtests."""
+    """Accuracy in the run's own backtests."""
     rows = {row["model"]: row for row in by_model.to_dict("records")}
-    st.markdown(f"**{text.how_far_off(model, rows[model]['wape'], rows[BENCHMARK]['wape'])}**")
+    st.markdown(f"**{text.describe_error(model, rows[model]['wape'], rows[BENCHMARK]['wape'])}**")
     show_totals(job, rows[model], rows[BENCHMARK])
     show_basis(job, rows[model])
     st.header("Models", anchor=False)
@@ -72,33 +72,33 @@ def show_backtests(job: Job, by_model: pd.DataFrame, models: list[str], model: s
     with left:
         st.header("By weeks ahead", anchor=False)
         if by_step.empty:
-            st.caption("Not kept by the version that made this run.")
+            st.caption("Not available: the version of fcst that made this run did not store it.")
         chart = draw(("horizon chart", run_key(job)), lambda: horizon_chart(by_step, models))
         st.plotly_chart(
             chart,
             width="stretch",
             key="by_horizon",
-            config=picture(job, "WAPE by weeks ahead"),
+            config=image_config(job, "WAPE by weeks ahead"),
             alt="WAPE of each model by weeks ahead",
         )
     with right:
-        st.header("Over items", anchor=False)
+        st.header("Items by error", anchor=False)
         errors = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job.job_id, model))
         chart = draw(("distribution chart", run_key(job), model), lambda: charts.distribution_chart(errors))
         st.plotly_chart(
             chart,
             width="stretch",
             key="over_items",
-            config=picture(job, f"WAPE over items {model}"),
-            alt="How many items have which WAPE",
+            config=image_config(job, f"WAPE over items {model}"),
+            alt="Number of items by WAPE",
         )
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
         st.header(f"By {label.lower()}", anchor=False)
         show_group(read_group(job, model, key), key, label, job.spec.level)
     if effects := read(("effects", run_key(job)), lambda: jobs.learned_effects(job.job_id)):
-        st.header("What drivers do", anchor=False)
+        st.header("Driver effects", anchor=False)
         st.caption(
-            "Learnt across the items of the run, in percent of the baseline; those of an item are drawn to these."
+            "In percent of the baseline, learnt across the items of the run. Effects of items are shrunk to these."
         )
         show_effects(effects, "effects")
     show_best_and_worst(job, model, errors.n_items)
@@ -106,12 +106,12 @@ def show_backtests(job: Job, by_model: pd.DataFrame, models: list[str], model: s
         open_item(job, item, model)
     candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
     if AUTO in job.spec.models and len(candidates):
-        st.header("What Auto chose among", anchor=False)
+        st.header("Auto candidates", anchor=False)
         show_candidates(candidates)
 
 
 def horizon_chart(by_step: pd.DataFrame, models: list[str]) -> charts.Figure:
-    """The error by weeks ahead, the models in this order."""
+    """Chart of the error by weeks ahead, with models in this order."""
     order = {name: number for number, name in enumerate(models)}
     rows = by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c))
     return charts.horizon_chart(rows.assign(model=rows["model"].map(text.model_name)))
@@ -129,32 +129,31 @@ def read_group(job: Job, model: str, key: str) -> pd.DataFrame:
 
 def show_nothing(job: Job) -> None:
     if job.spec.n_windows:
-        why = f"All its items have too short a history: a backtest needs {HOLDOUT_WEEKS} weeks and as many before them."
+        why = f"All items have too short a history: a backtest needs at least {2 * HOLDOUT_WEEKS} weeks."
     else:
-        why = "It was run without a backtest."
-    st.info(f"Nothing was measured in this run. {why}", icon=":material/monitoring:")
+        why = "It has no backtests. Start a new run with backtests."
+    st.info(f"This run has no accuracy. {why}", icon=":material/monitoring:")
 
 
 def show_basis(job: Job, row: dict[str, Any]) -> None:
-    """What was measured, and what could not be."""
+    """Caption with the backtests measured and the items and windows left out."""
     n_windows = job.spec.n_windows
     parts = [
-        f"Up to {text.count(n_windows, 'window')} of {HOLDOUT_WEEKS} weeks at the end of each history were forecast"
-        f" from the weeks before: {text.count(row['n_items'], 'item')}, {text.count(row['n_windows'], 'window')}."
+        f"Up to {text.count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks at the end of each history:"
+        f" {text.count(row['n_items'], 'item')}, {text.count(row['n_windows'], 'window')}."
     ]
     missing = job.n_completed - row["n_items"]
-    if missing > 0:  # a run that works completes items between two looks
-        parts.append(f"{text.count(missing, 'item')} had too short a history.")
+    if missing > 0:  # an open run completes items between two reads
+        parts.append(f"{text.count(missing, 'item')} with too short a history left out.")
     if row["n_unsold"]:
-        parts.append(f"In {text.count(row['n_unsold'], 'window')} nothing was sold: no WAPE of their own.")
+        parts.append(f"{text.count(row['n_unsold'], 'window')} without sales: no WAPE.")
     if row["n_unscaled"]:
-        parts.append(f"Before {text.count(row['n_unscaled'], 'window')} sales never changed: no MASE or RMSSE.")
+        parts.append(f"{text.count(row['n_unscaled'], 'window')} with constant sales before: no MASE or RMSSE.")
     st.caption(" ".join(parts))
 
 
 def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
-    """The items with the largest error, and those that gain most beside the yardstick, both in units; a click opens the
-    item's forecast."""
+    """Items with the largest error, and with the largest gain over the benchmark, in units; a click opens an item."""
     n = min(SHOWN_ITEMS, -(-n_known // 2))
     if not n:
         return
@@ -171,17 +170,17 @@ def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
             if len(gaining := extreme(is_worst=False)):
                 best = show_items(gaining, "best", "gained")
             else:
-                st.caption(f"No item has less error than {YARDSTICK}.")
+                st.caption(f"No item has less error than {BENCHMARK_NAME}.")
     with left:
         st.header("Worst items", anchor=False)
         worst = show_items(extreme(is_worst=True), "worst", "abs_error")
-    st.caption("Ranked by units of error, not by percent. Click an item to see its forecast.")
+    st.caption("Ranked by error in units, not in percent. Click an item to open its forecast.")
     if item := worst or best:
         open_item(job, item, model)
 
 
 def open_item(job: Job, item: str, model: str) -> None:
-    """Goes to the forecast of an item."""
+    """Opens the forecast of an item."""
     st.switch_page("pages/forecasts.py", query_params={"job": str(job.job_id), "item": item, "model": model})
 
 

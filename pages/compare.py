@@ -1,16 +1,16 @@
-"""Compare: two runs side by side, and a run with what happened since."""
+"""Compare: two runs, and a run against later actual sales."""
 
 import streamlit as st
 
 from fcst.ui import text
-from fcst.ui.comparison import show_accuracy, show_how_far_off, show_items, show_since, show_specs
+from fcst.ui.comparison import show_accuracy, show_errors, show_items, show_later_accuracy, show_specs
 from fcst.ui.results import find_runs
 from fcst.ui.shell import choose, show_page, warn_of_unknown
 
 
 def main() -> None:
     st.title("Compare", anchor=False)
-    found = find_runs("There is nothing to compare before a run.", ":material/compare_arrows:")
+    found = find_runs("No runs to compare yet. Start a run first.", ":material/compare_arrows:")
     if not found:
         return
     newest = list(found)
@@ -21,23 +21,23 @@ def main() -> None:
     notices, places = st.container(), st.columns(4)
     with notices:
         for name in ("job", "other"):
-            warn_of_unknown(name, map(str, found), "Run {} has no forecasts; another one is shown.")
+            warn_of_unknown(name, map(str, found), "Run {} has no forecasts. Another run is shown.")
     with places[0]:
         job = found[choose("Run", newest, "job", title)]
     with places[1]:
-        model = choose("Its model", job.spec.models, "model", text.model_name)
+        model = choose("Model", job.spec.models, "model", text.model_name)
     others = sorted((key for key in newest if key != job.job_id), key=lambda key: found[key].dataset != job.dataset)
     if not others:
-        show_how_far_off([(job, model)])
-        show_since(job, model)
-        st.info("There is no other run with forecasts to put beside this one.", icon=":material/compare_arrows:")
+        show_errors([(job, model)])
+        show_later_accuracy(job, model)
+        st.info("No other run with forecasts to compare with.", icon=":material/compare_arrows:")
         return
     with places[2]:
-        other = found[choose("Beside", others, "other", title)]
+        other = found[choose("Compare with", others, "other", title)]
     with places[3]:
-        other_model = choose("Its model ", other.spec.models, "other_model", text.model_name)
-    show_how_far_off([(job, model), (other, other_model)])
-    show_since(job, model)
+        other_model = choose("Model to compare", other.spec.models, "other_model", text.model_name)
+    show_errors([(job, model), (other, other_model)])
+    show_later_accuracy(job, model)
     show_items(job, model, other, other_model)
     show_accuracy(job, other)
     show_specs(job, other)

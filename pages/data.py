@@ -1,4 +1,4 @@
-"""Data: the datasets that are loaded, what is being loaded, and the way to load another."""
+"""Data: list of datasets, progress of loads, and buttons to load sales."""
 
 from collections import Counter
 
@@ -16,14 +16,14 @@ from fcst.ui.signin import may
 
 def main() -> None:
     if name := st.session_state.pop("deleted", ""):
-        st.toast(f"Dataset {text.plain(name)} is deleted.", icon=":material/delete:", duration="long")
+        st.toast(f"Dataset {text.plain(name)} deleted.", icon=":material/delete:", duration="long")
     st.title("Data", anchor=False)
     known = datasets.list_datasets()
     is_loading = show_ingests()
     if known:
         show_list(known)
     else:
-        st.write("It begins with sales: take the sample to look around, or load your own.")
+        st.write("Load sales to start. Try the sample, or use your own file.")
         load_buttons(is_primary=True, is_loading=is_loading)
 
 
@@ -67,7 +67,7 @@ def show_list(known: list[ListedDataset]) -> None:
 
 
 def open_selected() -> None:
-    """A selection is a cell's place in the table as it was drawn."""
+    """Opens the selected dataset. The selection is the position of a cell in the table as drawn."""
     if (row := tables.clicked_row(st.session_state["datasets"])) is not None:
         st.session_state["chosen_dataset"] = st.session_state["shown_datasets"][row]
 

@@ -1,4 +1,4 @@
-"""One dataset: its weeks, its quality, its items, how it was read, its versions; download and delete."""
+"""Dataset: weeks, quality, items, drivers, attributes, stock, load settings, versions; download and delete."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
 from fcst.ui.attributes import show_attributes
-from fcst.ui.buttons import destructive_button, keep_or, say_at_work
+from fcst.ui.buttons import confirm_buttons, destructive_button, toast_slow_action
 from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.drivers import show_drivers
 from fcst.ui.lifecycles import show_lifecycles
@@ -26,14 +26,14 @@ VIEWS = {
     "lifecycles": ("Lifecycles", show_lifecycles),
     "attributes": ("Attributes", show_attributes),
     "stock": ("Stock", show_settings),
-    "reading": ("How it was read", views.show_reading),
+    "reading": ("Load settings", views.show_reading),
     "versions": ("Versions", views.show_versions),
 }
 
 
 def main() -> None:
     if st.session_state.get("deleted"):
-        st.switch_page("pages/data.py")  # which says so
+        st.switch_page("pages/data.py")  # shows the message
     if st.button("All data", icon=":material/arrow_back:", type="tertiary", key="back"):
         st.switch_page("pages/data.py")
     if "dataset" not in st.query_params:
@@ -43,7 +43,12 @@ def main() -> None:
     if wanted is None or wanted not in {row.dataset_id for row in known}:
         st.title("Dataset", anchor=False)
         name = st.query_params.get("dataset", "")
-        show_error(InputError(f"There is no dataset {name}".strip() + ".", "It may have been deleted; choose another."))
+        show_error(
+            InputError(
+                f"There is no dataset {name}".strip() + ".",
+                "It may have been deleted. Choose another one on the page Data.",
+            )
+        )
         return
     dataset = datasets.get_dataset(wanted)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
@@ -75,7 +80,7 @@ def show_actions(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if may(Scope.RUN) and st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
             which: dict[str, str | list[str]] = {}
-            if st.query_params.get("view") == "items":  # which shows how they are filtered
+            if st.query_params.get("view") == "items":  # the view with the filter
                 which = {name: values for name in FILTERS if (values := st.query_params.get_all(name))}
             st.switch_page("pages/new_run.py", query_params={**which, "dataset": str(dataset_id), "take": "all"})
         show_dataset_link("Weekly sales (CSV)", dataset_id, WEEKLY_SALES)
@@ -86,23 +91,23 @@ def show_actions(dataset: Dataset) -> None:
 @st.dialog("Delete this dataset?")
 def ask_to_delete(dataset: Dataset) -> None:
     if st.session_state.get("deleted"):
-        st.rerun()  # the whole page, which leads away
+        st.rerun()  # rerun the whole page, which opens Data
     title = text.plain(text.dataset_title(dataset.name, dataset.version))
     dependents = datasets.count_dependents(dataset.dataset_id)
     st.markdown(f"**{title}**: {text.count(dataset.n_items, 'item')}, {text.count(dataset.n_weeks, 'week')}.")
     if dependents.n_jobs:
         n_items = text.count(dependents.n_forecasts, "item")
-        st.markdown(f"With it go {text.count(dependents.n_jobs, 'run')} and the forecasts of {n_items}.")
+        st.markdown(f"This also deletes {text.count(dependents.n_jobs, 'run')} and the forecasts of {n_items}.")
     else:
-        st.markdown("No run uses it.")
+        st.markdown("No run uses this dataset.")
     if dependents.n_open_jobs:
-        st.warning("A run of it has not ended: cancel it, or wait, before you delete the dataset.")
-    keep_or("Delete for good", "delete_now", delete, (dataset,), disabled=bool(dependents.n_open_jobs))
+        st.warning("A run of this dataset is still open. Cancel it or wait until it ends, then delete the dataset.")
+    confirm_buttons("Delete dataset", "delete_now", delete, (dataset,), disabled=bool(dependents.n_open_jobs))
 
 
 def delete(dataset: Dataset) -> None:
     with action_errors():
-        say_at_work("Deleting", dataset.n_items)
+        toast_slow_action("Deleting", dataset.n_items)
         datasets.delete_dataset(dataset.dataset_id)
         st.session_state["deleted"] = text.dataset_title(dataset.name, dataset.version)
 

@@ -1,4 +1,4 @@
-"""Forecasts: the workbench. The worklist at the left; at the right the plan of one item, or of all that are shown."""
+"""Forecasts: the worklist on the left; the plan of one item, or of all items shown, on the right."""
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.cache import draw, read, run_key
-from fcst.ui.downloads import MODEL, Query, one_item, period_in_url, picture, show_downloads, those_that_match
+from fcst.ui.downloads import MODEL, Query, image_config, one_item, period_in_url, show_downloads, those_that_match
 from fcst.ui.groups import ITEMS, show_groups
 from fcst.ui.items import (
     ALL_ITEMS,
@@ -29,14 +29,14 @@ from fcst.ui.items import (
     worklist_key,
 )
 from fcst.ui.lost_sales import show_item as show_lost_item
-from fcst.ui.plan import Edited, show_changes, show_plan
+from fcst.ui.plan import EditTarget, show_changes, show_plan
 from fcst.ui.plan_upload import upload_button
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_one, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_chip
 from fcst.ui.stock import show_item as show_item_stock
 from fcst.ui.thresholds import thresholds_button
-from fcst.ui.what_if import Shown, chosen_scenarios, lines, show_what_if
+from fcst.ui.what_if import WhatIfContext, chosen_scenarios, lines, show_what_if
 
 EARLIER, BACKTEST, OTHERS = MARKS = "Earlier runs", "Backtest", "Other models"
 BELOW, WHAT_IF = "below", "what-if"
@@ -45,7 +45,7 @@ SHOWN_CANDIDATES = 5
 
 def main() -> None:
     head = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="head")
-    found = find_runs("There are no forecasts yet.", ":material/query_stats:")
+    found = find_runs("No forecasts yet. Start a run first.", ":material/query_stats:")
     if not found:
         with head:
             st.title("Forecasts", anchor=False)
@@ -73,30 +73,30 @@ def main() -> None:
             show_groups(job, key, model, which, by, TABLE_HEIGHT)
     with notices:
         known = [item.unique_id] if item else []
-        warn_of_unknown("item", known, "This run has no item {}; this is the sum of those shown.")
+        warn_of_unknown("item", known, "This run has no item {}. The total of the items shown is displayed.")
     with detail:
         show_detail(items, page, item, head)
 
 
 def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenerator) -> None:
-    """One item, or the sum of all that match; what can be taken away of it stands in the head of the page."""
+    """Shows one item, or the total of all that match; its downloads go to the head of the page."""
     job, model = items.job, items.model
     unique_id = item.unique_id if item else ALL_ITEMS
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         title = st.container(width="stretch", gap=None)
         show_steps(items, page, unique_id)
     if item is not None:
-        st.query_params["job"] = str(job.job_id)  # an item is one of this run, also when a newer one ends
+        st.query_params["job"] = str(job.job_id)  # keep the item's run in the URL, also when a newer run ends
         if item.outcome != Outcome.COMPLETED:
             with title:
                 st.header(item_title(item), anchor=False)
-            why = f": {text.plain(item.reason)}" if item.reason else ""
-            st.warning(f"This item has no forecast; it is {item.outcome}{why}.", icon=":material/error:")
+            why = f", {text.plain(item.reason)}" if item.reason else ""
+            st.warning(f"This item has no forecast: {item.outcome}{why}.", icon=":material/error:")
             return
     which = items.which if item is None else only(unique_id)
     view = read(("view", items.key, model, which), lambda: read_view(job, model, which))
     if view.forecast.empty:
-        st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
+        st.info("No items shown have a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
     n_shown, n_items = items.n_found, job.n_items
     with title:
@@ -123,8 +123,8 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
         draw(chart_key, lambda: forecast_chart(items, which, view, marks, what_if, newer)),
         width="stretch",
         key="chart",
-        config=picture(job, f"forecast {model}", unique_id),
-        alt="Units a week: history, then the plan with its intervals, "
+        config=image_config(job, f"forecast {model}", unique_id),
+        alt="Units per week: history, then the plan with its intervals, "
         f"{text.units(view.forecast['final'].sum())} units in {text.count(job.spec.h, 'week')}",
     )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -133,7 +133,7 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     if what_if is not None:
         show_what_if(what_if, view)
     else:
-        show_plan(Edited(job, model, which, scope, adjustments.last_change(job.job_id)), view)
+        show_plan(EditTarget(job, model, which, scope, adjustments.last_change(job.job_id)), view)
         show_changes(job, model, which)
     show_notes(job, item, view)
     if item is not None:
@@ -141,11 +141,11 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
         show_lost_item(job, unique_id)
         if provenance := accuracy.item_provenance(job.job_id, unique_id):
             show_provenance(provenance, model, job)
-    with st.expander("Week by week, with intervals", type="compact"):
+    with st.expander("Weekly table", type="compact"):
         show_table(view, job.spec.level)
 
 
-def what_if_of(items: Items, which: RunFilter, scope: str, query: Query) -> Shown:
+def what_if_of(items: Items, which: RunFilter, scope: str, query: Query) -> WhatIfContext:
     job, model = items.job, items.model
 
     def plan_of_all() -> float:
@@ -153,11 +153,11 @@ def what_if_of(items: Items, which: RunFilter, scope: str, query: Query) -> Show
         return float(view.forecast["final"].sum())
 
     of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model)]
-    return Shown(job, model, which, scope, of_plan, items.key, chosen_scenarios(job), plan_of_all)
+    return WhatIfContext(job, model, which, scope, of_plan, items.key, chosen_scenarios(job), plan_of_all)
 
 
 def scope_of(which: RunFilter, n_shown: int, n_items: int) -> str:
-    """The items that are shown, in words that stand with a change of their plan."""
+    """Describes the items shown; stored with adjustments of their plan."""
     if n_shown == n_items:
         return "all items"
     parts = [value or "(none)" for _, values in which.attributes for value in values]
@@ -168,7 +168,7 @@ def scope_of(which: RunFilter, n_shown: int, n_items: int) -> str:
 
 
 def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
-    """A view, of which what no adjustment changes is read once for a run."""
+    """Reads a view; parts that adjustments do not change are cached per run."""
     correlation = by_model = None
     if not which.is_one:
         correlation = read(("correlation", run_key(job), model), lambda: accuracy.error_correlation(job, model))
@@ -182,16 +182,16 @@ def forecast_chart(
     which: RunFilter,
     view: forecasts.View,
     marks: list[str],
-    what_if: Shown | None,
+    what_if: WhatIfContext | None,
     newer: NewerDataset | None,
 ) -> charts.Figure:
-    """The history and the plan, with what was sold since, and what was asked for beside them."""
+    """Chart of history, plan and later actual sales, with the selected marks and scenarios."""
     job, model = items.job, items.model
     others = other_forecasts(items, which, view) if OTHERS in marks else {}
     others |= lines(what_if, view) if what_if else {}
     backtests, earlier = None, dict[str, pd.DataFrame]()
     if BACKTEST in marks:
-        key = ("backtests", items.key, model, which)  # adjusted items can be asked for
+        key = ("backtests", items.key, model, which)  # the filter can select adjusted items
         backtests = read(key, lambda: accuracy.list_backtests(job, model, which))
     if EARLIER in marks:
         plans = forecasts.earlier_plans(job, model, which)
@@ -212,9 +212,9 @@ def forecast_chart(
 
 
 def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dict[str, pd.DataFrame]:
-    """What the run's other models say; of an item of Auto also what the heaviest of its candidates do.
+    """Forecasts of the run's other models; for an item of Auto also of its candidates with the largest weights.
 
-    Of the same items: those that match by what the shown model forecasts of them.
+    All are of the same items: those that match by the forecasts of the shown model.
     """
     job, model = items.job, items.model
     others = {
@@ -235,16 +235,16 @@ def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dic
 
 def show_title(job: Job, item: RunItem | None, view: forecasts.View, n_shown: int) -> None:
     if item is None:
-        what = "All items" if n_shown == job.n_items else f"The {text.count(n_shown, 'item')} shown"
-        what += f": the sum of {text.count(view.n_items, 'plan')}"
-        what += "; the others have none" if view.n_items < n_shown else ""
+        what = "All items" if n_shown == job.n_items else f"{text.count(n_shown, 'item')} shown"
+        what += f": total of {text.count(view.n_items, 'plan')}"
+        what += f", {n_shown - view.n_items:,} without forecast" if view.n_items < n_shown else ""
     else:
         what = item_title(item)
     st.header(what, anchor=False)
     promotions = [] if job.include_promo or not view.history["promo_units"].any() else ["without promotions"]
-    said = [*promotions, *(item.reasons if item else ())]
-    if said:
-        st.caption(text.plain(" · ".join(said)))
+    notes = [*promotions, *(item.reasons if item else ())]
+    if notes:
+        st.caption(text.plain(" · ".join(notes)))
 
 
 def item_title(item: RunItem) -> str:

@@ -1,4 +1,4 @@
-"""Glossary: the words of the field that stand on the pages, each in a sentence."""
+"""Glossary: definitions of the terms on the pages, with search."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ def main() -> None:
     )
     found = find_terms(wanted or "")
     if not found:
-        st.info(f"No word here has “{text.plain(wanted)}” in it. Try a part of it.", icon=":material/search_off:")
+        st.info(f"No terms match “{text.plain(wanted)}”. Try a shorter search.", icon=":material/search_off:")
     for group, terms in found.items():
         st.header(group, anchor=False)
         for term in terms:

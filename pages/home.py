@@ -1,4 +1,4 @@
-"""Home: the next step, what runs now, the last runs, the datasets, whether all is well."""
+"""Home: next step, open runs, recent runs, datasets, health."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from fcst.ui.shell import page_errors, show_page
 from fcst.ui.signin import may
 
 REFRESH_S = 1.0
-NEWEST = 50  # runs that are looked at
+NEWEST = 50  # runs that the page reads
 
 
 def main() -> None:
@@ -45,11 +45,11 @@ def main() -> None:
             with right:
                 show_health()
 
-    live.draw(show, REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
+    live.draw(show, REFRESH_S if is_any_open else None)  # no refresh, and no database load, without open runs
 
 
 def open_selected() -> None:
-    """Goes where a click in a table asked to go."""
+    """Opens the page of the row that was clicked in a table."""
     if "opened" in st.session_state:
         page, name, value = st.session_state.pop("opened")
         st.switch_page(page, query_params={name: str(value)})

@@ -1,4 +1,4 @@
-"""Load: files of sales, what their columns mean, the rules of a week."""
+"""Load: sales files, column mapping, weekly rules."""
 
 from dataclasses import replace
 
@@ -8,15 +8,15 @@ from fcst.errors import FcstError, InputError
 from fcst.roles import Scope
 from fcst.specs import REQUIRED_ROLES, ROLES, IngestSpec
 from fcst.ui.loading import (
-    ask,
+    ask_formats,
     choose_files,
     choose_formats,
     choose_mapping,
     choose_reading,
     choose_rules,
     chosen_reading,
-    look_into,
-    request,
+    inspect,
+    request_load,
     show_files,
     show_first_rows,
     show_reading,
@@ -32,72 +32,72 @@ def main() -> None:
     file, encoding = chosen_reading()
     if chosen is None:
         st.caption(
-            "Kaggle's Favorita download is taken as it comes. Other files need a column for item, date and units sold; "
-            "you confirm what each column means before anything is loaded."
+            "Kaggle's Favorita files load as downloaded. Other files need columns for item, date and units sold. You "
+            "check the column mapping before loading."
         )
         return
     paths, default_name, is_upload = chosen
     spec = IngestSpec(paths=paths, name=default_name, file=file, encoding=encoding, is_upload=is_upload)
     try:
-        inspection = look_into(spec)
+        inspection = inspect(spec)
     except InputError as exc:
         show_error(exc)
-        choose_reading()  # another sheet or encoding may do
+        choose_reading()  # another sheet or encoding may work
         return
-    st.header("What was found", anchor=False)
+    st.header("Files", anchor=False)
     show_files(inspection)
-    reading, confirm = st.container(), st.container()  # filled last, and above: Load is in view
+    reading, confirm = st.container(), st.container()  # filled last, but shown above, so that Load is in view
     with reading:
-        answers = ask(inspection)
+        answers = ask_formats(inspection)
     is_missing = any(not inspection.mapping.get(role) for role in REQUIRED_ROLES)
-    with st.expander("Change what the columns mean", expanded=is_missing):
+    with st.expander("Column mapping", expanded=is_missing):
         mapping = choose_mapping(inspection)
         formats = choose_formats(inspection, answers)
-    with st.expander("Change which file, sheet or encoding is read"):
+    with st.expander("File and encoding"):
         choose_reading()
-    with st.expander("Change the rules of a week"):
+    with st.expander("Weekly rules"):
         rules = choose_rules(inspection, has_promo=bool(mapping["promo"]))
         st.caption(
-            "A partial first or last week is dropped. A week without rows inside an item's life is zero sales. "
-            "The report of the dataset counts what each rule did."
+            "A partial first or last week is dropped. A week without rows within an item's history has zero sales. "
+            "The quality report counts the effects of each rule."
         )
     show_first_rows(inspection)
     with reading:
         show_reading(inspection, mapping, formats)
-    asked_for = st.session_state.pop("load_asked", "")  # the button shows at once that it works
-    if not asked_for and (refused := st.session_state.pop("load_refused", None)):
+    clicked = st.session_state.pop("load_asked", "")  # disables the buttons during the request
+    if not clicked and (refused := st.session_state.pop("load_refused", None)):
         with confirm:
             show_error(refused)
     left, middle, right = confirm.columns([4, 1, 2], vertical_alignment="bottom")
     name = left.text_input(
-        "Name of the dataset",
+        "Dataset name",
         key="dataset_name",
         placeholder=default_name,
-        help="A name that exists already makes its next version; runs on the old one stay.",
+        help="An existing name creates its next version. Runs on earlier versions stay.",
     ).strip()
     for place, label, key, icon in (
         (middle, "Load", "load", ":material/upload:"),
         (right, "Load and forecast all", "load_and_run", ":material/play_circle:"),
     ):
         place.button(
-            "Loading …" if asked_for == key else label,
+            "Loading …" if clicked == key else label,
             type="primary" if key == "load_and_run" else "secondary",
             key=key,
             icon=icon,
             width="stretch",
-            disabled=bool(asked_for),
+            disabled=bool(clicked),
             on_click=ask_to_load,
             args=(key,),
         )
-    if not asked_for:
+    if not clicked:
         return
     try:
         missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
         if missing:
-            raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose one each.")
-        with confirm, st.spinner("Asking for the load …"):
-            asked = replace(spec, seen=inspection.seen, then_run=asked_for == "load_and_run")
-            ingest_id = request(asked, name=name or default_name, mapping=mapping, **formats, **rules)
+            raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose a column for each.")
+        with confirm, st.spinner("Submitting …"):
+            request = replace(spec, seen=inspection.seen, then_run=clicked == "load_and_run")
+            ingest_id = request_load(request, name=name or default_name, mapping=mapping, **formats, **rules)
     except FcstError as exc:
         st.session_state["load_refused"] = exc
         st.rerun()

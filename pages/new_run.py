@@ -1,4 +1,4 @@
-"""New run: which items of which dataset, how far ahead, with which models; from nothing, or from an earlier run."""
+"""New run: dataset, items, horizon and models; empty, or with the settings of an earlier run."""
 
 from dataclasses import dataclass
 
@@ -27,10 +27,12 @@ LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("New run", anchor=False, width="content")
-        start = st.container(horizontal=True, vertical_alignment="center", width="content")  # in view, filled last
+        start = st.container(
+            horizontal=True, vertical_alignment="center", width="content"
+        )  # shown at the top, filled last
     known = {row.dataset_id: row for row in datasets.list_datasets()}
     if not known:
-        st.info("There are no sales to forecast yet.", icon=":material/database:")
+        st.info("No sales loaded yet. Load sales first.", icon=":material/database:")
         if st.button("Load sales", type="primary"):
             st.switch_page("pages/data.py")
         return
@@ -38,7 +40,7 @@ def main() -> None:
     wanted = st.query_params.get("dataset")
     if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
-    if wanted is None:  # the newest, or the newest of the earlier run's name; it stays when a newer one is loaded
+    if wanted is None:  # the newest, or the newest of the earlier run's dataset; stays when a newer one is loaded
         rows = [row for row in known.values() if job is None or row.name == job.dataset]
         st.query_params["dataset"] = str(rows[0].dataset_id)
     notice = st.container()
@@ -56,20 +58,20 @@ def main() -> None:
     with items:
         chosen = choose_items(dataset, job, advanced)
     with run:
-        asked = show_form(dataset, chosen, job, advanced)
+        values = show_form(dataset, chosen, job, advanced)
     with start:
-        start_button(dataset, chosen, asked)
+        start_button(dataset, chosen, values)
     with preview:
         show_items(dataset, chosen)
-        show_models(asked.models)
+        show_models(values.models)
     if job is not None:
         with notice:
             show_origin(job, dataset)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the form says of a run, not checked yet; `batch_size` is None for the suggested one."""
+class FormValues:
+    """Unchecked values of the form; `batch_size` None means the suggested size."""
 
     models: list[str]
     h: int
@@ -82,13 +84,13 @@ class Asked:
 
 
 def find_earlier() -> Job | None:
-    """The run that this one is filled in from: `from` in the URL."""
+    """The run to copy settings from: `from` in the URL."""
     if "from" not in st.query_params:
         return None
     job_id = number_in_url("from")
     try:
         if job_id is None:
-            raise InputError(f"There is no run {st.query_params['from']}.", "The page Runs lists all.")
+            raise InputError(f"Run {st.query_params['from']} does not exist.", "See all runs on the page Runs.")
         return jobs.get_job(job_id)
     except InputError as exc:
         show_error(exc)
@@ -96,24 +98,24 @@ def find_earlier() -> Job | None:
 
 
 def show_origin(job: Job, dataset: ListedDataset) -> None:
-    words = f"Filled in from {text.plain(text.job_title(job))}."
+    note = f"Settings of {text.plain(text.job_title(job))}."
     if dataset.name != job.dataset:
-        words += f" It ran on {text.plain(job.dataset)}; this one takes {text.plain(dataset.name)}."
+        note += f" It used {text.plain(job.dataset)}; this run uses {text.plain(dataset.name)}."
     elif dataset.version != job.dataset_version:
-        words += f" It ran on version {job.dataset_version} of its data; this one takes version {dataset.version}."
-    st.caption(f":material/history: {words}")
+        note += f" It used version {job.dataset_version} of the data; this run uses version {dataset.version}."
+    st.caption(f":material/history: {note}")
 
 
-def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None, advanced: DeltaGenerator) -> Asked:
-    """Everything but the items; what the engine is told besides stands under *Advanced*.
+def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None, advanced: DeltaGenerator) -> FormValues:
+    """Shows the form without the item selection; technical settings are under *Advanced*.
 
-    An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
+    With an earlier run the widgets have other keys and its values as defaults, so that its URL restores them.
     """
     counts = count(dataset, chosen)
     spec = JobSpec() if job is None else job.spec
     suffix = "" if job is None else f"_{job.job_id}"
     left, right = st.columns([1, 2])
-    h = left.number_input("Horizon, in weeks", 1, MAX_HORIZON, spec.h, key=f"horizon{suffix}", help=MEANING["horizon"])
+    h = left.number_input("Horizon, weeks", 1, MAX_HORIZON, spec.h, key=f"horizon{suffix}", help=MEANING["horizon"])
     models = right.multiselect(
         "Models",
         MODEL_NAMES,
@@ -128,7 +130,7 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None, advanc
     show_known_drivers(dataset, h)
     left, right = advanced.columns(2)
     batch_size = left.number_input(
-        "Items in a batch",
+        "Batch size",
         1,
         MAX_BATCH_SIZE,
         None if job is None else spec.batch_size,
@@ -137,7 +139,7 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None, advanc
         help=MEANING["batch"],
     )
     n_windows = right.number_input(
-        f"Backtests, of {HOLDOUT_WEEKS} weeks each",
+        f"Backtests ({HOLDOUT_WEEKS} weeks)",
         0,
         MAX_WINDOWS,
         spec.n_windows,
@@ -146,69 +148,69 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None, advanc
     )
     defaults = [str(level) for level in spec.level]
     levels = advanced.multiselect(
-        "Interval levels, in percent",
+        "Interval levels, %",
         [*LEVELS, *(level for level in defaults if level not in LEVELS)],
         defaults,
         key=f"levels{suffix}",
         accept_new_options=True,
-        help=f"{MEANING['interval_level']} Any whole number from 1 to 99: type it in.",
+        help=f"{MEANING['interval_level']} Type in any whole number from 1 to 99.",
     )
     skips_stockouts = advanced.checkbox(
         "Skip suspected stock-outs",
         spec.skips_stockouts,
         key=f"skips_stockouts{suffix}",
-        help=f"Takes them as missing: the forecast is of demand. {MEANING['suspected']}",
+        help=f"Treats them as missing, so that the forecast is of demand. {MEANING['suspected']}",
     )
-    return Asked(models, h, levels, batch_size, n_windows, skips_stockouts, name, note)
+    return FormValues(models, h, levels, batch_size, n_windows, skips_stockouts, name, note)
 
 
-def start_button(dataset: ListedDataset, chosen: Selection, asked: Asked) -> None:
-    """What would be run and how long that takes, and the button."""
+def start_button(dataset: ListedDataset, chosen: Selection, values: FormValues) -> None:
+    """Shows the size and estimated time of the run, and the start button."""
     counts = count(dataset, chosen)
     if counts.n_items:
-        batch_size = asked.batch_size or jobs.suggest_batch_size(counts.n_items)
-        words = text.run_in_words(counts.n_items, batch_size, asked.h)
-        if asked.models:
-            words += f". {time_in_words(dataset, counts, asked, batch_size)}"
-        st.caption(words, width="content")
+        batch_size = values.batch_size or jobs.suggest_batch_size(counts.n_items)
+        summary = text.describe_run(counts.n_items, batch_size, values.h)
+        if values.models:
+            summary += f". {describe_time(dataset, counts, values, batch_size)}"
+        st.caption(summary, width="content")
     else:
-        st.caption("No item is chosen yet.", width="content")
-    is_asked = st.button(
-        "Start the run", type="primary", icon=":material/play_arrow:", key="submit", disabled=not counts.n_items
+        st.caption("No items chosen.", width="content")
+    is_clicked = st.button(
+        "Start run", type="primary", icon=":material/play_arrow:", key="submit", disabled=not counts.n_items
     )
-    if not is_asked:
+    if not is_clicked:
         return
     try:
-        levels = parse_levels(asked.levels)
+        levels = parse_levels(values.levels)
         checked = jobs.make_spec(
-            counts.n_items, asked.models, asked.h, levels, asked.batch_size, asked.n_windows, asked.skips_stockouts
+            counts.n_items, values.models, values.h, levels, values.batch_size, values.n_windows, values.skips_stockouts
         )
-        with st.spinner("Writing the run …", show_time=True):
-            job_id = jobs.submit_job(dataset.dataset_id, chosen, checked, asked.name, asked.note)
+        with st.spinner("Submitting …", show_time=True):
+            job_id = jobs.submit_job(dataset.dataset_id, chosen, checked, values.name, values.note)
     except FcstError as exc:
         show_error(exc)
     else:
         st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
 
 
-def time_in_words(dataset: ListedDataset, counts: ItemCounts, asked: Asked, batch_size: int) -> str:
-    """How long the run would take, and how that is known: 'About 4 min, by run 12'."""
-    found = estimates.estimate(dataset, counts, tuple(asked.models), asked.n_windows, batch_size)
-    by = "the costs of its models" if found.job_id is None else f"run {found.job_id}"
-    return f"About {text.about(found.seconds)}, by {by}"
+def describe_time(dataset: ListedDataset, counts: ItemCounts, values: FormValues, batch_size: int) -> str:
+    """Estimated time and its source: 'About 4 min, estimated from run 12'."""
+    found = estimates.estimate(dataset, counts, tuple(values.models), values.n_windows, batch_size)
+    source = "model costs" if found.job_id is None else f"run {found.job_id}"
+    return f"About {text.about(found.seconds)}, estimated from {source}"
 
 
 def show_known_drivers(dataset: ListedDataset, h: int) -> None:
-    """What is known besides sales, and what of the weeks ahead is not."""
+    """Shows the known drivers, and the weeks ahead for which they are missing."""
     loads = drivers.list_loads(dataset.dataset_id)
     if not loads:
         return
     gaps = describe_gaps(loads, dataset.last_wk_end_dt, h)
     known = [driver.name for driver in known_drivers(loads)]
     with st.expander(
-        f"{text.count(len(known), 'driver')} known" + (", not for all weeks" if gaps else ""), type="compact"
+        f"{text.count(len(known), 'driver')}" + (", not known for all weeks" if gaps else ""), type="compact"
     ):
-        st.markdown(text.plain(f"{', '.join(known)}. Their effects are learnt across the items of the run."))
+        st.markdown(text.plain(f"{', '.join(known)}. The run learns their effects across its items."))
         for gap in gaps:
             st.markdown(f"- {text.plain(gap)}")
 

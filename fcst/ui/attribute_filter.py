@@ -1,4 +1,4 @@
-"""Filters by attributes of items: what is chosen stands in the URL, as `attr.city=Quito`."""
+"""Filters by item attributes; chosen values are in the URL, as `attr.city=Quito`."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ MOST_BOXES = 12
 
 
 def has_attributes_in_url() -> bool:
-    """Whether some attribute is wanted."""
+    """Whether the URL filters by an attribute."""
     return any(name.startswith(PREFIX) for name in st.query_params)
 
 
@@ -23,29 +23,29 @@ def read_attributes(dataset: ListedDataset) -> list[Attribute]:
     return read(("attributes", dataset.key), lambda: datasets.list_attributes(dataset.dataset_id))
 
 
-def choose_attributes(dataset: ListedDataset, n_beside: int, with_columns: bool = False) -> Wanted:
-    """A box for each attribute; the values wanted, as a filter has them.
+def choose_attributes(dataset: ListedDataset, n_columns: int, with_columns: bool = False) -> Wanted:
+    """Shows a box for each attribute; returns the chosen values.
 
     Parameters
     ----------
-    n_beside
-        boxes that stand side by side.
+    n_columns
+        boxes in a row.
     with_columns
-        family and class have boxes too.
+        also show boxes for family and class.
     """
     known = read_attributes(dataset)
     offered = [
         attribute
         for attribute in known
-        if (with_columns or attribute.name not in ("family", "class")) and _tells_apart(attribute, dataset.n_items)
+        if (with_columns or attribute.name not in ("family", "class")) and _varies(attribute, dataset.n_items)
     ]
     in_url = attributes_in((name, value) for name in st.query_params for value in st.query_params.get_all(name))
     wanted = {name: values for name, values in in_url if name in {attribute.name for attribute in known}}
-    # What the URL wants is shown, whatever else is.
+    # Attributes in the URL come before the limit of boxes.
     first = [attribute for attribute in offered if attribute.name in wanted]
     others = [attribute for attribute in offered if attribute.name not in wanted]
     shown = sorted([*first, *others[: max(MOST_BOXES - len(first), 0)]], key=offered.index)
-    places = [place for _ in range(0, len(shown), n_beside) for place in st.columns(n_beside)]
+    places = [place for _ in range(0, len(shown), n_columns) for place in st.columns(n_columns)]
     for place, attribute in zip(places, shown, strict=False):
         with place:
             wanted[attribute.name] = tuple(_choose_values(attribute, wanted.get(attribute.name, ()), dataset.n_items))
@@ -54,8 +54,8 @@ def choose_attributes(dataset: ListedDataset, n_beside: int, with_columns: bool 
     return tuple((name, values) for name, values in wanted.items() if values)
 
 
-def _tells_apart(attribute: Attribute, n_items: int) -> bool:
-    """Whether items differ in it."""
+def _varies(attribute: Attribute, n_items: int) -> bool:
+    """Whether items differ in this attribute."""
     return attribute.n_values > 1 or 0 < attribute.n_items < n_items
 
 
@@ -80,7 +80,7 @@ def _choose_values(attribute: Attribute, in_url: tuple[str, ...], n_items: int) 
         placeholder="any",
         format_func=lambda value: "(none)" if value == WITHOUT else value,
         accept_new_options=is_cut,
-        help=f"{attribute.n_values:,} values; others than the {len(attribute.values):,} listed: type them in."
+        help=f"{attribute.n_values:,} values, of which {len(attribute.values):,} are listed. Type in any other."
         if is_cut
         else None,
     )

@@ -1,4 +1,4 @@
-"""The view of a dataset's attributes: which there are, a file of more, and the way to remove one that was loaded."""
+"""Attributes view of a dataset: list, load from a file, and remove."""
 
 import pandas as pd
 import streamlit as st
@@ -20,7 +20,7 @@ SHOWN_VALUES = 8
 
 
 def show_attributes(dataset: Dataset) -> None:
-    """What is known, and ways to add and remove."""
+    """Shows the attributes, and lets analysts add and remove some."""
     for line in st.session_state.pop("attributes_saved", ()):
         st.success(text.plain(line), icon=":material/check:")
     known = attributes.find_attributes(dataset.dataset_id)
@@ -28,8 +28,7 @@ def show_attributes(dataset: Dataset) -> None:
         _show_known(dataset, known)
     else:
         st.info(
-            "The items have no attributes. Load a file that says by what to filter and sum them, such as a region for "
-            "each store.",
+            "No attributes. Load a file with attributes to filter and sum items by, such as a region for each store.",
             icon=":material/category:",
         )
     if may(Scope.RUN):
@@ -41,10 +40,10 @@ def _show_known(dataset: Dataset, known: list[Attribute]) -> None:
         {
             "Attribute": [row.name for row in known],
             "Values": [row.n_values for row in known],
-            "Such as": [", ".join(row.values[:SHOWN_VALUES]) for row in known],
+            "Examples": [", ".join(row.values[:SHOWN_VALUES]) for row in known],
             "Items": [row.n_items for row in known],
-            "Decided by": [" and ".join(row.keyed_by) or "the item" for row in known],
-            "From": ["the items' key" if row.source == "key" else row.source for row in known],
+            "Key": [" and ".join(row.keyed_by) or "item" for row in known],
+            "Source": ["item key" if row.source == "key" else row.source for row in known],
         }
     )
     can_change = may(Scope.RUN)
@@ -60,7 +59,7 @@ def _show_known(dataset: Dataset, known: list[Attribute]) -> None:
         return
     attribute = known[rows[0]]
     if attribute.is_own:
-        st.caption("It came with the sales: only attributes that were loaded here can be removed.")
+        st.caption("This attribute is from the sales file. Only attributes loaded here can be removed.")
     elif st.button(f"Remove {text.plain(attribute.name)} …", icon=":material/delete:", key="remove"):
         _ask_to_remove(dataset, attribute)
 
@@ -68,21 +67,21 @@ def _show_known(dataset: Dataset, known: list[Attribute]) -> None:
 @st.dialog("Remove this attribute?")
 def _ask_to_remove(dataset: Dataset, attribute: Attribute) -> None:
     n_items = text.count(attribute.n_items, "item")
-    st.markdown(f"**{text.plain(attribute.name)}** is taken from {n_items}. Forecasts do not change.")
+    st.markdown(f"**{text.plain(attribute.name)}** is removed from {n_items}. Forecasts do not change.")
     with st.container(horizontal=True):
         if st.button("Keep", key="keep"):
             st.rerun()
-        if st.button("Remove", key="remove_now", type="primary"):
+        if st.button("Remove attribute", key="remove_now", type="primary"):
             with action_errors():
                 attributes.remove_attribute(dataset.dataset_id, attribute.name)
                 st.rerun()
 
 
 def _load_file(dataset: Dataset) -> None:
-    st.header("Load a file", anchor=False)
+    st.header("Load file", anchor=False)
     item_columns = dataset.spec.mapping.get("item", [])
-    parts = f", or one of {', '.join(item_columns)}" if len(item_columns) > 1 else ""
-    st.caption(text.plain(f"A column for the key, which is item{parts}, family or class; and one for each attribute."))
+    parts = f", {', '.join(item_columns)}" if len(item_columns) > 1 else ""
+    st.caption(text.plain(f"Columns: a key (item{parts}, family or class), and one for each attribute."))
     number = st.session_state.setdefault("n_attributes", 0)
     files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"attribute_file_{number}")
     if not files:
@@ -95,10 +94,12 @@ def _load_file(dataset: Dataset) -> None:
         return
     tables.show(_frame(file), placeholder="", height=215)
     if len(file.rows) > PREVIEW_ROWS:
-        st.caption(f"The first {PREVIEW_ROWS} of {text.count(len(file.rows), 'row')}.")
+        st.caption(f"First {PREVIEW_ROWS} of {text.count(len(file.rows), 'row')}.")
     if file.ignored:
-        st.caption(text.plain(f"Left as it came with the sales: {', '.join(file.ignored)}."))
-    if st.button(f"Save all {len(file.rows):,}", type="primary", key="save_attributes", icon=":material/upload:"):
+        st.caption(text.plain(f"Ignored, because the sales file already has them: {', '.join(file.ignored)}."))
+    if st.button(
+        f"Save {text.count(len(file.rows), 'row')}", type="primary", key="save_attributes", icon=":material/upload:"
+    ):
         _save(dataset, file)
 
 

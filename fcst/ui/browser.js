@@ -1,18 +1,18 @@
-// What the browser does for every page: it begins at its top, and says when the connection to the server is lost.
+// Browser script of every page: scroll position, history entries, and a message while the server is not reachable.
 (() => {
-    if (window.fcst) return  // a page that runs again has it already
+    if (window.fcst) return  // already loaded in this tab
     window.fcst = {}
 
-    // Streamlit leaves the page as far down as the one before was. A run opened from the list of runs is another page.
+    // Streamlit keeps the scroll position of the previous page. Scroll to the top on a new page; a run counts as a page.
     const place = () => location.pathname + '?job=' + new URLSearchParams(location.search).get('job')
     let current = place()
-    const begin = () => {
+    const scrollToTop = () => {
         if (place() === current) return
         current = place()
         document.querySelector('[data-testid="stMain"]')?.scrollTo({ top: 0, behavior: 'instant' })
     }
-    // On a switch Streamlit writes the parameters of the new page under the path of the old one first, and then its path.
-    // What stands in between is no place to go back to: the second step replaces the first.
+    // On a page switch Streamlit pushes the new parameters with the old path first, then the new path. Replace the first
+    // entry with the second, so that Back does not lead to the address in between.
     const SWITCH_MS = 3000
     const push = history.pushState.bind(history)
     const replace = history.replaceState.bind(history)
@@ -23,21 +23,21 @@
         const isSecondStep = !isSamePage && next.search === location.search && performance.now() - parametersAt < SWITCH_MS
         parametersAt = isSamePage ? performance.now() : -SWITCH_MS
         ;(isSecondStep ? replace : push)(state, title, address)
-        begin()
+        scrollToTop()
     }
     history.replaceState = (...given) => {
         replace(...given)
-        begin()
+        scrollToTop()
     }
-    addEventListener('popstate', begin)
+    addEventListener('popstate', scrollToTop)
 
-    const PATIENCE_MS = 1500  // a connection that is back by then was not missed
+    const DELAY_MS = 1500  // shorter interruptions are not shown
     const bar = document.createElement('div')
     bar.id = 'fcst-connection'
     bar.setAttribute('role', 'status')
     document.body.append(bar)
     let timer = 0
-    const look = () => {
+    const update = () => {
         const state = document.querySelector('[data-testid="stApp"]')?.dataset.testConnectionState ?? 'CONNECTED'
         clearTimeout(timer)
         if (state === 'CONNECTED') {
@@ -48,11 +48,11 @@
         document.documentElement.dataset.connection = 'lost'
         const isOver = state === 'DISCONNECTED_FOREVER'
         timer = setTimeout(() => {
-            bar.textContent = 'The connection to fcst is lost. Your runs go on. '
-                + (isOver ? 'Reload the page.' : 'Trying again …')
-        }, bar.textContent ? 0 : PATIENCE_MS)
+            bar.textContent = 'The connection to fcst is lost. Runs continue. '
+                + (isOver ? 'Reload the page.' : 'Reconnecting …')
+        }, bar.textContent ? 0 : DELAY_MS)
     }
     const app = document.querySelector('[data-testid="stApp"]')
-    new MutationObserver(look).observe(app, { attributeFilter: ['data-test-connection-state'] })
-    look()
+    new MutationObserver(update).observe(app, { attributeFilter: ['data-test-connection-state'] })
+    update()
 })()

@@ -1,4 +1,4 @@
-"""What pages have read and drawn, kept for all visitors by what it depends on."""
+"""Caches of data and figures, shared by all visitors."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def read(key: Hashable, ask: Callable[[], T]) -> T:
-    """What `ask` gives, from the cache where the key was read before.
+    """Returns the result of `ask`, from the cache if the key was read before.
 
-    The key names what is read and all that it depends on: a dataset's number, for a dataset never changes; a run's key;
+    The key names what is read and everything that it depends on: a dataset's id (a dataset never changes), a run's key,
     the arguments.
     """
     found: T = _read(repr(key), ask)
@@ -27,10 +27,10 @@ def _read(key: str, _ask: Callable[[], Any]) -> Any:
 
 
 def draw(key: Hashable, make: Callable[[], T]) -> T:
-    """The figure that `make` gives, from the cache where the key was drawn before; all visitors share it, unchanged.
+    """Returns the figure of `make`, from the cache if the key was drawn before.
 
-    The key names all that the figure depends on, as for `read`. To make a figure takes several times as long as to send
-    it.
+    All visitors share it: do not change it. The key names everything that the figure depends on, as for `read`. Making
+    a figure takes several times as long as sending it.
     """
     figure: T = _draw(repr(key), make)
     return figure
@@ -42,10 +42,10 @@ def _draw(key: str, _make: Callable[[], Any]) -> Any:
 
 
 def run_key(job: Job, with_adjustments: bool = False) -> tuple[int, ...]:
-    """What changes whenever what is read of a run does.
+    """Cache key of a run; it changes whenever data of the run change.
 
-    How many of its items have ended, and how, in how many attempts; how often the attributes of its items were changed;
-    and how often analysts have changed its forecasts.
+    Has the counts of ended items by outcome, of attempts, and of changes to the attributes of its items;
+    `with_adjustments` adds the number of the last adjustment.
     """
     counts = (job.job_id, job.n_completed, job.n_failed, job.n_cancelled, job.n_attempts, job.attribute_change)
     return (*counts, adjustments.last_change(job.job_id)) if with_adjustments else counts

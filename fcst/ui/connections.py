@@ -1,9 +1,8 @@
-"""Limits of each connection to the server, which its ASGI application cannot see: heads of requests, large messages,
-and how long it waits for another request.
+"""Connection limits that the ASGI application cannot set: time and size of request heads, message size, keep-alive.
 
-uvicorn waits for ever for the rest of a request's head, takes messages as large as the largest that the server may
-send, and closes a connection that has been idle for 5 s, as many clients do: a request that is sent in that moment is
-lost. Its classes for HTTP are changed here in place: Streamlit makes the server, and leaves no other way.
+uvicorn waits forever for the rest of a request head, accepts websocket messages as large as the largest that the server
+may send, and closes a connection after 5 s without a request. Many clients do the same after 5 s, and a request sent at
+that moment is lost. This module patches uvicorn's HTTP classes: Streamlit creates the server and offers no other way.
 """
 
 import asyncio
@@ -14,15 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 20.0
-"""Seconds within which the head of a request must have come."""
+"""Seconds within which the head of a request must arrive."""
 HEAD_BYTES = 65_536
 KEEP_ALIVE_S = 75.0
-"""Seconds for which a connection may be idle between two requests; clients close theirs well before."""
-MOST_FILES = 65_536
+"""Seconds that a connection may be idle between two requests; clients close theirs much earlier."""
+MAX_OPEN_FILES = 65_536
 
 
 class _Head:
-    """Watches one connection for what is no body: heads of requests, and what may stand behind a body in pieces."""
+    """Limits time and size of the non-body bytes of a connection: request heads, and trailers of chunked bodies."""
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
@@ -30,17 +29,19 @@ class _Head:
         self.n_body = 0
         self.timer: asyncio.TimerHandle | None = None
 
-    def look(self) -> None:
-        """After more has come."""
+    def check(self) -> None:
+        """Checks the limits after more bytes arrived."""
         transport, cycle = self.protocol.transport, self.protocol.cycle
-        if transport.is_closing() or transport.get_protocol() is not self.protocol:  # it ends, or is a websocket now
+        if (
+            transport.is_closing() or transport.get_protocol() is not self.protocol
+        ):  # closed, or upgraded to a websocket
             self.end()
             return
-        # Bodies may come in small pieces, each with its length. The parser keeps all else, also while we answer.
+        # Chunked bodies have a length before each chunk. The parser buffers all other bytes, also during a response.
         if self.n_received > HEAD_BYTES + 2 * self.n_body:
             transport.close()
-        is_answering = cycle is not None and not cycle.response_complete
-        if is_answering:
+        is_responding = cycle is not None and not cycle.response_complete
+        if is_responding:
             self.end()
         elif self.timer is None:
             self.timer = self.protocol.loop.call_later(HEAD_S, self.expire)
@@ -57,10 +58,10 @@ class _Head:
 
 
 def limit_connections(most_message_bytes: int) -> None:
-    """Gives heads of requests a limit of time and size, and messages of websockets one of size; once for a process."""
+    """Limits time and size of request heads, and the size of websocket messages. Call it once per process."""
     for kind in (HttpToolsProtocol, H11Protocol):
         _limit_time(kind, most_message_bytes)
-    _count_bytes(HttpToolsProtocol)  # the other has a limit of its own
+    _count_bytes(HttpToolsProtocol)  # h11 has its own limit
 
 
 def _limit_time(kind: Any, most_message_bytes: int) -> None:
@@ -71,11 +72,11 @@ def _limit_time(kind: Any, most_message_bytes: int) -> None:
         self.timeout_keep_alive = KEEP_ALIVE_S
         connect(self, transport)
         self.head = _Head(self)
-        self.head.look()
+        self.head.check()
 
     def data_received(self: Any, data: bytes) -> None:
         receive(self, data)
-        self.head.look()
+        self.head.check()
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
         self.head.end()
@@ -103,8 +104,8 @@ def _count_bytes(kind: Any) -> None:
 
 
 def raise_file_limit() -> None:
-    """Lets this process open as many files as it is allowed to: few systems do so by themselves."""
+    """Raises the limit of open files of this process to the highest allowed value; few systems do so by default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

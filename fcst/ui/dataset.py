@@ -1,4 +1,4 @@
-"""The views of one dataset: its weeks, its quality, its items, how it was read, its versions."""
+"""Views of one dataset: weeks, quality, items, load settings, versions."""
 
 from collections.abc import Sequence
 
@@ -21,15 +21,15 @@ from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
 
 
 def has_report(dataset: Dataset) -> bool:
-    """Whether the dataset was loaded by a version that wrote the whole report."""
+    """Whether the dataset has a full quality report; early versions of fcst did not store it."""
     return dataset.report.version > 1
 
 
 def show_weeks(dataset: Dataset) -> None:
-    """Units by week, with the weeks that were dropped."""
+    """Units by week, with dropped weeks marked."""
     report = dataset.report
     has_promo = not dataset.include_promo and report.n_promo > 0
-    st.header("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
+    st.header("Units per week, all items" + (", without promotions" if has_promo else ""), anchor=False)
     dataset_id = dataset.dataset_id
     totals = read(("weekly totals", dataset_id), lambda: datasets.weekly_totals(dataset_id))
     dropped = pd.DataFrame([week for week in report.weeks if week.is_dropped])
@@ -37,7 +37,7 @@ def show_weeks(dataset: Dataset) -> None:
         charts.sales_chart(totals, has_promo, dropped),
         width="stretch",
         key="totals",
-        alt="Units sold by week, all items together",
+        alt="Units sold by week, total of all items",
     )
     for line in reports.report_lines(dataset):
         st.markdown(f"- {line}")
@@ -48,16 +48,16 @@ def show_quality(dataset: Dataset) -> None:
     report = dataset.report
     left, right = st.columns(2, gap="large")
     with left:
-        st.header("What became of the rows", anchor=False)
+        st.header("Rows", anchor=False)
         tables.show(reports.row_frame(report), shares=["Share"], column_config={"Rows": tables.NUMBER})
         tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": tables.NUMBER})
         if report.bad_rows.n:
-            st.markdown("Rows that cannot be read, left out:")
+            st.markdown("Unreadable rows, left out:")
             show_bad_rows(report.bad_rows)
         st.header("Demand", anchor=False)
         tables.show(reports.class_frame(report), shares=["Share"], column_config={"Items": tables.NUMBER})
         st.caption(
-            "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
+            "ADI: weeks per week with a sale. CV²: variation of units in those weeks. "
             "Classes of Syntetos, Boylan and Croston (2005), doi:10.1057/palgrave.jors.2601841."
         )
         tables.show(reports.history_frame(report), shares=["Share"], column_config={"Items": tables.NUMBER})
@@ -72,10 +72,10 @@ def show_quality(dataset: Dataset) -> None:
             charts.coverage_chart(report.coverage),
             width="stretch",
             key="coverage",
-            alt="Share of weeks with a sale, by items in order of sales and by time",
+            alt="Share of weeks with a sale, by items ranked by sales and by time",
         )
     _show_lists(report)
-    show_dataset_link("The report (JSON)", dataset.dataset_id, REPORT)
+    show_dataset_link("Quality report (JSON)", dataset.dataset_id, REPORT)
 
 
 def _show_promotions(dataset: Dataset) -> None:
@@ -84,7 +84,7 @@ def _show_promotions(dataset: Dataset) -> None:
     if not report.has_promo_column:
         st.caption("The file has no promotion flag.")
         return
-    st.caption("Kept in the unit sales." if dataset.include_promo else "Left out of the unit sales, by year:")
+    st.caption("Included in the unit sales." if dataset.include_promo else "Left out of the unit sales, by year:")
     tables.show(
         reports.promo_frame(report).round({"Promotional units": 0}),
         shares=["Share of units"],
@@ -97,12 +97,12 @@ def _show_promotions(dataset: Dataset) -> None:
         frame = pd.DataFrame({"Month": list(months), "Rows": list(months.values())})
         tables.show(frame, height=180, column_config={"Rows": tables.NUMBER})
     if report.most_affected:
-        st.markdown("Items that lose the most:")
+        st.markdown("Items with the largest share left out:")
         names = {
             "unique_id": "Item",
             "share": "Share left out",
             "units": "Units left out",
-            "n_emptied": "Weeks emptied",
+            "n_emptied": "Missing weeks",
         }
         tables.show(
             reports.listed_frame(report.most_affected, **names).round({"Units left out": 1}),
@@ -116,7 +116,7 @@ def _show_lists(report: QualityReport) -> None:
     lists: dict[str, tuple[Sequence[object], dict[str, str]]] = {
         "Outlier weeks": (
             report.outliers.largest,
-            {"unique_id": "Item", "wk_end_dt": "Week ending", "unit_sales": "Units", "fence": "Fence, units"},
+            {"unique_id": "Item", "wk_end_dt": "Week ending", "unit_sales": "Units", "fence": "Limit, units"},
         ),
         "Longest gaps": (
             report.gaps.longest_runs,
@@ -139,7 +139,7 @@ def _show_lists(report: QualityReport) -> None:
                 tables.show(
                     reports.listed_frame(rows, **names).round(1),
                     height=215,
-                    column_config={"Units": tables.NUMBER, "Fence, units": tables.NUMBER},
+                    column_config={"Units": tables.NUMBER, "Limit, units": tables.NUMBER},
                 )
             else:
                 st.caption("None.")
@@ -150,15 +150,15 @@ _ORDERS = {
     ItemSort.KEY: "by key",
     ItemSort.SHORTEST: "shortest history first",
     ItemSort.MISSING: "most missing weeks first",
-    ItemSort.ADI: "rarest sales first",
-    ItemSort.CV2: "most uneven sales first",
+    ItemSort.ADI: "largest ADI first",
+    ItemSort.CV2: "largest CV² first",
     ItemSort.NEWEST: "newest first",
     ItemSort.LAST_SALE: "longest without a sale first",
 }
 
 
 def show_items(dataset: Dataset) -> None:
-    """The items that match, a page at a time, in one of several orders."""
+    """Shows the items that match in pages, with a choice of order."""
     dataset_id = dataset.dataset_id
     places = st.columns([3, 2, 2, 2])
     with places[0]:
@@ -219,27 +219,27 @@ def show_items(dataset: Dataset) -> None:
         },
     )
     choose_page(n_found, PAGE_ITEMS)
-    st.caption("Click an item to see its newest forecast.")
+    st.caption("Click an item to open its newest forecast.")
     if (row := tables.clicked_row(chosen)) is not None:
         _open_item(dataset_id, str(items["unique_id"].iloc[row]))
 
 
 def _open_item(dataset_id: int, unique_id: str) -> None:
-    """Goes to the newest forecast of an item, if a run has made one."""
+    """Opens the newest forecast of an item; without one, shows a toast."""
     job_id = jobs.newest_of_item(dataset_id, unique_id)
     if job_id is not None:
         st.switch_page("pages/forecasts.py", query_params={"job": str(job_id), "item": unique_id})
-    st.toast(f"No run has forecast item {text.plain(unique_id)} yet.", icon=":material/info:")
+    st.toast(f"Item {text.plain(unique_id)} has no forecasts yet.", icon=":material/info:")
 
 
 def show_reading(dataset: Dataset) -> None:
-    """The files, what their columns were taken for, the rules."""
+    """Column mapping, rules and files of the load."""
     spec, report = dataset.spec, dataset.report
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Columns", anchor=False)
         tables.show(reports.mapping_frame(dataset))
-        st.caption("Offered again for a file with the same header.")
+        st.caption("Proposed again for files with the same header.")
     with right:
         st.header("Rules", anchor=False)
         filters = "; ".join(f"{column}={value}" for column, value in spec.where)
@@ -249,12 +249,12 @@ def show_reading(dataset: Dataset) -> None:
             "Missing promotion flag": "not promoted",
             "Returns": "left out" if spec.returns == "drop" else "netted within their week",
             "Duplicates": "counted once" if spec.duplicates == "drop" else "added up",
-            "Rows that cannot be read": "left out" if spec.skip_bad else "none",
-            "Only rows with": filters or "(all rows)",
-            "Date format": report.files[0].date_format or "typed",
+            "Unreadable rows": "skipped" if spec.skip_bad else "none",
+            "Row filter": filters or "none",
+            "Date format": report.files[0].date_format or "date type",
             "Decimal sign": spec.decimal,
         }
-        frame = pd.DataFrame({"Rule": list(rules), "Choice": list(rules.values())})
+        frame = pd.DataFrame({"Rule": list(rules), "Value": list(rules.values())})
         tables.show(frame)
     st.header("Files", anchor=False)
     tables.show(
@@ -271,7 +271,7 @@ def show_reading(dataset: Dataset) -> None:
 
 
 def show_versions(dataset: Dataset) -> None:
-    """All versions; a click opens one."""
+    """Table of all versions; a click opens one."""
     versions = datasets.list_versions(dataset.name)
     chosen = tables.show(
         pd.DataFrame(
@@ -283,7 +283,9 @@ def show_versions(dataset: Dataset) -> None:
                 "Last week": [row.last_wk_end_dt for row in versions],
                 "Units sold": [round(row.total_units) for row in versions],
                 "Promotions": [text.promotions(row.include_promo, row.has_promo) for row in versions],
-                "Changed": [f"no: as version {row.same_as_version}" if row.same_as_version else "" for row in versions],
+                "Changed": [
+                    f"no, same as version {row.same_as_version}" if row.same_as_version else "" for row in versions
+                ],
                 "Runs": [row.n_jobs for row in versions],
             }
         ),

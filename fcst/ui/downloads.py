@@ -1,6 +1,6 @@
-"""Files to take away: the links on pages, the routes of the server behind them, pictures of charts.
+"""Downloads: links on pages, the server routes that serve them, and images of charts.
 
-A file goes from the database to the disk to the browser: nothing of it passes through a session's memory.
+A file is written from the database to disk and then sent to the browser; it is never in the memory of a session.
 """
 
 import hashlib
@@ -43,42 +43,42 @@ FILTERS = {
     "abc": "abc",
     "xyz": "xyz",
 }
-"""As the URL calls them -> the field of a filter."""
+"""URL parameter -> field of `RunFilter`."""
 WEEKLY_SALES, REPORT = "weekly-sales.csv", "report.json"
 UNTIL, SIGNATURE = "until", "signature"
-LINK_HOURS = 12  # for which a link of somebody who has signed in holds, or an hour less
+LINK_HOURS = 12  # a signed link is valid for 11 to 12 hours
 Query = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
 
 
 def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: str = "", period: str = "") -> None:
-    """Links to the final plan by one model, to be edited, and to all forecasts, of some items or of the whole run.
+    """Links to the final plan of one model and to the forecasts of all models, for some items or for the whole run.
 
     Parameters
     ----------
     what
-        what they are, in words: `this item`.
+        the items, as shown: `this item`.
     n_items
-        how many they are.
+        number of items.
     query
-        which they are: of `one_item` or `those_that_match`; nothing for all.
+        selects the items, from `one_item` or `those_that_match`; empty for all.
     model, period
-        of the plan: the run's first model where none is named, and a `Period`, weeks where it is empty.
+        of the plan: the run's first model if empty; a `Period`, weeks if empty.
     """
     n_rows = exports.count_rows(job, n_items)
     shown = min(n_items, job.n_completed)
     of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model or job.spec.models[0])]
     st.markdown(f"**{text.plain(what[:1].upper() + what[1:])}**")
     with st.container(horizontal=True, vertical_alignment="center", key=f"plan_{in_file_name(what)}"):
-        st.markdown(f"Final plan, a column a {period or Period.WEEK}:", width="content")
+        st.markdown(f"Final plan, one column per {period or Period.WEEK}:", width="content")
         for file_format in PLAN_FORMATS:
             st.link_button(
                 f"Plan as {LABELS[file_format]}",
                 link_to_plan(job.job_id, file_format, [*of_plan, (BY, period or Period.WEEK)]),
                 icon=":material/download:",
                 disabled=shown == 0,
-                help="One row an item. Edit it, and upload it again.",
+                help="One row per item. Edit the file and upload it again.",
             )
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
         st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
@@ -91,12 +91,12 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
                 disabled=bool(refusal) or n_rows == 0,
                 help=f"{refusal} {exports.NO_WORKBOOK}"
                 if refusal
-                else "One row an item, model and week. The column adjusted is the final plan.",
+                else "One row per item, model and week. The column adjusted has the final plan.",
             )
 
 
 def period_in_url() -> str:
-    """What the page adds weeks up to: a `Period`."""
+    """The `Period` of the page, from the URL."""
     found = st.query_params.get("period", "")
     return found if found in set(Period) else str(Period.WEEK)
 
@@ -106,43 +106,45 @@ def one_item(unique_id: str) -> Query:
 
 
 def those_that_match(which: RunFilter, model: str) -> Query:
-    """The parameters that the page itself has for its filter; some of them ask what a model says of an item."""
+    """URL parameters of a filter; some of them filter by the forecasts of `model`."""
     chosen = [(name, value) for name, field in FILTERS.items() for value in getattr(which, field)]
     review = [(REVIEW, which.review)] if which.review else []
     return [(MODEL, model), (SEARCH, which.search), *review, *chosen, *attribute_pairs(which.attributes)]
 
 
 def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
-    """The address of a run's forecasts."""
+    """Link to a run's forecasts."""
     return _link(f"/downloads/{job_id}/forecasts.{file_format}", query)
 
 
 def link_to_plan(job_id: int, file_format: str, query: Query) -> str:
-    """The address of a run's final plan as a wide file."""
+    """Link to a run's final plan as a wide file."""
     return _link(f"/downloads/{job_id}/plan.{file_format}", query)
 
 
 def link_to_scenarios(job_id: int, file_format: str, query: Query) -> str:
-    """The address of the plan of a run in one or two scenarios."""
+    """Link to the plan of a run in one or two scenarios."""
     return _link(f"/downloads/{job_id}/scenarios.{file_format}", query)
 
 
 def show_dataset_link(label: str, dataset_id: int, name: str) -> None:
-    """A link to a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
+    """Shows a link to a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
     st.link_button(label, link_to_dataset(dataset_id, name), icon=":material/download:")
 
 
 def link_to_dataset(dataset_id: int, name: str) -> str:
-    """The address of a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
+    """Link to a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
     return _link(f"/downloads/datasets/{dataset_id}/{name}")
 
 
 def _link(path: str, query: Query = ()) -> str:
-    """The address of a file on this server, without the server's name; signed where people sign in."""
+    """Path and parameters of a file; signed if the server has a sign-in."""
     parameters = list(query)
     if load_settings().has_sign_in:
         hour = 3600
-        until = str((int(time.time()) // hour + LINK_HOURS) * hour)  # the same link for an hour: pages stay as they are
+        until = str(
+            (int(time.time()) // hour + LINK_HOURS) * hour
+        )  # the same link for an hour, so that pages do not change
         parameters += [(UNTIL, until), (SIGNATURE, _sign(path, [*query, (UNTIL, until)]))]
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
@@ -153,7 +155,7 @@ def _sign(path: str, parameters: Query) -> str:
 
 
 def _refuse(request: Request) -> Response | None:
-    """A link that was not made for somebody who had signed in, or has expired: a browser sends no token."""
+    """The response to a link without a valid signature, or to an expired one; None if the link is valid."""
     if not load_settings().has_sign_in:
         return None
     parameters = request.query_params.multi_items()
@@ -162,11 +164,11 @@ def _refuse(request: Request) -> Response | None:
     is_signed = hmac.compare_digest(signature.encode(), _sign(request.url.path, parameters).encode())
     if is_signed and until.isdigit() and time.time() < int(until):
         return None
-    return _said(403, "This link has expired. Reload the page that it is on, and follow it again.")
+    return _text_response(403, "This link has expired. Reload its page and use the new link.")
 
 
-def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]:
-    """The `config` of a chart whose camera button makes a PNG with a name that says what it is, fit for a slide."""
+def image_config(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]:
+    """Plotly `config` of a chart: the camera button saves a PNG, 1200 × 600 pixels at scale 2, named by content."""
     parts = exports.name_parts(job, only(unique_id) if unique_id else EVERY)
     parts = [*(parts if unique_id else parts[:1]), in_file_name(what)]
     options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
@@ -174,7 +176,7 @@ def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]
 
 
 def _chosen(job: Job, query: QueryParams, more: Sequence[str] = ()) -> tuple[RunFilter, str]:
-    """Which items of the job, and the model by whose forecasts they are filtered."""
+    """Item filter of a request, and the model by whose forecasts it filters."""
     names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS, *more, *(name for name in query if name.startswith(PREFIX))}
     _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
@@ -194,7 +196,7 @@ def _check_names(query: QueryParams, known: set[str], hint: str) -> None:
 
 @dataclass(frozen=True)
 class _File:
-    """A file that has been found, to be made when it is sent."""
+    """A checked request for a file; `make` writes the file when it is sent."""
 
     headers: dict[str, str]
     make: Callable[[], tuple[BinaryIO, int]]
@@ -240,7 +242,7 @@ def _scenarios(request: Request) -> _File:
 
 
 def _dataset(request: Request) -> Dataset:
-    _check_names(request.query_params, set(), "This file is of the whole dataset.")
+    _check_names(request.query_params, set(), "This file has the whole dataset; it takes no parameters.")
     return datasets.get_dataset(request.path_params["dataset_id"])
 
 
@@ -259,7 +261,7 @@ def _route(path: str, find: Callable[[Request], _File]) -> Route:
         if (refusal := _refuse(request)) is not None:
             return refusal
         async with exports.at_once:
-            if await request.is_disconnected():  # while it waited
+            if await request.is_disconnected():  # while this request waited
                 return Response(status_code=499)
             return await anyio.to_thread.run_sync(_respond, request, find)
 
@@ -267,36 +269,36 @@ def _route(path: str, find: Callable[[Request], _File]) -> Route:
 
 
 def _respond(request: Request, find: Callable[[Request], _File]) -> Response:
-    """The file, whole on the disk before its first byte is sent; or in words why there is none."""
+    """Sends a file after it is completely on disk, or a text with the reason why it cannot be made."""
     try:
         file = find(request)
     except InputError as exc:
-        return _said(404, str(exc))
-    except Exception as exc:  # noqa: BLE001  told in words, as below
-        return _failed(exc)
+        return _text_response(404, str(exc))
+    except Exception as exc:  # noqa: BLE001  logged, and sent as text
+        return _error_response(exc)
     if request.method == "HEAD":
         return Response(headers=file.headers)
     try:
         out, n_bytes = file.make()
-    except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
-        return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
+    except Exception as exc:  # noqa: BLE001  logged, and sent as text
+        return _text_response(400, str(exc)) if isinstance(exc, InputError) else _error_response(exc)
     return StreamingResponse(exports.chunks(out), headers=file.headers | {"Content-Length": str(n_bytes)})
 
 
-def _failed(exc: Exception) -> Response:
+def _error_response(exc: Exception) -> Response:
     if isinstance(exc, NoRoom | DatabaseFull):
-        return _said(507, f"This file could not be made. {exc}")
+        return _text_response(507, f"This file could not be made. {exc}")
     if isinstance(exc, DatabaseAway):
-        return _said(503, "The database is unreachable. Try again in a moment.")
+        return _text_response(503, "The database is unreachable. Try again in a moment.")
     reference = uuid.uuid4().hex[:8]
     log.error("download error %s", reference, exc_info=exc)
     known = isinstance(exc, FcstError)
-    why = str(exc) if known else f"The server's log tells why, under reference {reference}."
-    return _said(500, f"This file could not be made. {why}")
+    why = str(exc) if known else f"See the server log, reference {reference}."
+    return _text_response(500, f"This file could not be made. {why}")
 
 
-def _said(status: int, words: str) -> Response:
-    return PlainTextResponse(words, status, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
+def _text_response(status: int, message: str) -> Response:
+    return PlainTextResponse(message, status, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""The view of a dataset's drivers: what is known of them and until when; loads to add and to remove."""
+"""Drivers view of a dataset: known drivers and their range of weeks; add and remove loads."""
 
 from dataclasses import replace
 
@@ -13,31 +13,31 @@ from fcst.roles import Scope
 from fcst.services import drivers
 from fcst.specs import DRIVER_ROLES, ROLES, WIDE, IngestSpec, JobSpec, Mapping, has_drivers
 from fcst.ui import loading, tables, text
-from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.buttons import confirm_buttons, destructive_button
 from fcst.ui.ingests import show_ingest
 from fcst.ui.shell import action_errors, number_in_url, show_error
 from fcst.ui.signin import may
 
 MAX_NAMED = 5
 HELP = loading.HELP | {
-    "item": "Its key as in the dataset, or some of the columns that it is joined of. Without one the rows are of all"
-    " items, or of their family or class.",
-    "date": "The day, the end of the week, or the first day of the row.",
-    "until": "For rows that hold for several days, such as a promotion.",
-    "promo": "Yes or no, a share from 0 to 1, or kinds: each kind is a driver of its own.",
+    "item": "Key as in the dataset, or some of the columns that form it. Without it, rows apply to all items, or to a"
+    " family or class.",
+    "date": "The day, the end of the week, or the first day that the row applies to.",
+    "until": "Last day, for rows that apply to several days, such as a promotion.",
+    "promo": "Yes or no, a share from 0 to 1, or kinds. Each kind is a separate driver.",
 }
 
 
 def show_drivers(dataset: Dataset) -> None:
-    """What is known, until when, and ways to add more."""
-    if (asked := number_in_url("ingest")) is not None:
-        show_ingest(asked, is_asked=True)
+    """Shows the known drivers, and lets analysts add more."""
+    if (in_url := number_in_url("ingest")) is not None:
+        show_ingest(in_url, is_in_url=True)
     loads = drivers.list_loads(dataset.dataset_id)
     if loads:
         _show_known(dataset, loads)
     else:
         st.info(
-            "Nothing is known of promotions, prices or events: forecasts see sales only. Load a plan, or add holidays.",
+            "No promotions, prices or events: forecasts use sales only. Load a driver plan, or add holidays.",
             icon=":material/calendar_month:",
         )
     if may(Scope.RUN):
@@ -65,18 +65,18 @@ def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
     gaps = describe_gaps(loads, dataset.last_wk_end_dt, JobSpec.h)
     if gaps:
         lines = "\n".join(f"- {text.plain(gap)}" for gap in gaps)
-        st.markdown(f"A run of {text.count(JobSpec.h, 'week')} would not know all of them:\n\n{lines}")
+        st.markdown(f"Not known for all weeks of a run of {text.count(JobSpec.h, 'week')}:\n\n{lines}")
 
 
 def _show_loads(loads: list[DriverLoad]) -> None:
-    """Each load, the newest first, with what of it could not be used; admins may remove one."""
+    """List of loads, newest first, with the rows that could not be used; admins may remove one."""
     if removed := st.session_state.pop("removed_drivers", ""):
-        st.toast(f"The drivers of {text.plain(removed)} were removed.", icon=":material/delete:")
+        st.toast(f"Drivers of {text.plain(removed)} removed.", icon=":material/delete:")
     _show_refusal()
     if not loads:
         return
-    st.header("Loads", anchor=False)
-    st.caption("Where two have values for the same driver and week, the newer one counts.")
+    st.header("Loaded drivers", anchor=False)
+    st.caption("For the same driver and week, the newest load is used.")
     for load in reversed(loads):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             with st.container(width="stretch", gap="xsmall"):
@@ -93,7 +93,7 @@ def _show_loads(loads: list[DriverLoad]) -> None:
 
 
 def _names(load: DriverLoad) -> str:
-    """The drivers of a load, the first of many."""
+    """Names of the drivers of a load, shortened."""
     names = [column.name for column in load.columns]
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -102,10 +102,10 @@ def _names(load: DriverLoad) -> str:
 @st.dialog("Remove these drivers?")
 def _ask_to_remove(load: DriverLoad) -> None:
     if "removed_drivers" in st.session_state:
-        st.rerun()  # it is done: the whole page, without this
-    st.markdown(f"**{text.plain(load.source)}**: {text.plain(_names(load))}. New runs do not use them any more.")
+        st.rerun()  # done: rerun the whole page, which closes the dialog
+    st.markdown(f"**{text.plain(load.source)}**: {text.plain(_names(load))}. New runs will not use them.")
     if not _show_refusal():
-        keep_or("Remove them", "remove_now", _remove, (load,))
+        confirm_buttons("Remove drivers", "remove_now", _remove, (load,))
 
 
 def _remove(load: DriverLoad) -> None:
@@ -118,7 +118,7 @@ def _remove(load: DriverLoad) -> None:
 
 
 def _show_refusal() -> bool:
-    """Shows once why drivers were not removed, in the dialog, or on the page when that is closed; whether it did."""
+    """Shows once why drivers were not removed, in the dialog or on the page; returns whether it did."""
     error: FcstError | None = st.session_state.pop("removal_refused", None)
     if error is not None:
         show_error(error)
@@ -126,23 +126,23 @@ def _show_refusal() -> bool:
 
 
 def _show_report(load: DriverLoad) -> None:
-    """What of a load could not be used."""
+    """Shows what of a load could not be used."""
     report = load.report
     words = list((*report.bad, *report.remarks))
     if report.n_unknown:
         words.insert(0, f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:3])}")
     if report.n_outside:
-        words.append(f"{report.n_outside:,} rows are of other weeks")
+        words.append(f"{report.n_outside:,} rows are of weeks before the dataset or too far after it")
     if words:
         st.caption(text.plain(f"{'; '.join(word.removesuffix('.') for word in words)}."))
 
 
 def _add_plan(dataset: Dataset) -> None:
-    st.header("Load a plan", anchor=False)
+    st.header("Load driver plan", anchor=False)
     st.caption(
-        "Promotions, prices, events of weeks past and to come, by item, part of its key, family, class, or for all."
+        "Past and future promotions, prices and events, by item, part of its key, family, class, or for all items."
     )
-    number = st.session_state.setdefault("n_plans", 0)  # after a load the box is another, and empty
+    number = st.session_state.setdefault("n_plans", 0)  # a new number after a load empties the box
     files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"plan_{number}")
     if not files:
         return
@@ -156,14 +156,14 @@ def _add_plan(dataset: Dataset) -> None:
     reading = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in found[0].mapping.items() if names]
     st.markdown(text.plain(" · ".join(reading)))
     is_complete = all(found[0].mapping.get(role) for role in ("item", "date")) and has_drivers(found[0].mapping)
-    with st.expander("Change what the columns mean", expanded=not is_complete, type="compact"):
+    with st.expander("Column mapping", expanded=not is_complete, type="compact"):
         mapping = _choose_mapping(found[0])
-        date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "recognised")
-        skip_bad = st.checkbox("Leave out rows that cannot be read", key="plan_skip_bad")
-    if st.button("Load the plan", type="primary", key="load_plan", icon=":material/upload:"):
+        date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "detected")
+        skip_bad = st.checkbox("Skip unreadable rows", key="plan_skip_bad")
+    if st.button("Load driver plan", type="primary", key="load_plan", icon=":material/upload:"):
         try:
-            asked = replace(spec, mapping=mapping, date_format=date_format.strip(), skip_bad=skip_bad)
-            ingest_id = drivers.request_plan(asked, look)
+            request = replace(spec, mapping=mapping, date_format=date_format.strip(), skip_bad=skip_bad)
+            ingest_id = drivers.request_plan(request, look)
         except FcstError as exc:
             show_error(exc)
             return
@@ -175,7 +175,7 @@ def _add_plan(dataset: Dataset) -> None:
 
 
 def _choose_mapping(found: FileRead) -> Mapping:
-    """What each column means, as proposed or changed."""
+    """Boxes for the meaning of each column, filled with the proposal."""
     mapping: Mapping = {}
     boxes = st.columns(2)
     for place, role in enumerate(("item", "date", "until", *DRIVER_ROLES, "family", "class")):
@@ -193,7 +193,7 @@ def _choose_mapping(found: FileRead) -> Mapping:
 
 def _add_holidays(dataset: Dataset) -> None:
     st.header("Add holidays", anchor=False)
-    st.caption("Public holidays of a country, past and two years ahead: one event a name, for all items.")
+    st.caption("Public holidays of a country, past and two years ahead. Each name is one event, for all items.")
     known = drivers.countries()
     left, right = st.columns(2)
     country = left.selectbox("Country", list(known), index=None, placeholder="Choose", key="holidays_of")

@@ -1,4 +1,4 @@
-"""The worklist by an attribute: a row for each store, family or city with its sums, and the way down into one."""
+"""Worklist grouped by an attribute: a row of totals for each store, family or city; a click opens its items."""
 
 import streamlit as st
 
@@ -18,7 +18,7 @@ from fcst.ui.shell import choose, choose_page, page_in_url, write_to_url
 
 BY, SORT = "by", "group_sort"
 ITEMS = "items"
-"""Stands for no groups: the items themselves."""
+"""No grouping."""
 
 PAGE_GROUPS = 100
 
@@ -29,14 +29,14 @@ def read_dataset(job: Job) -> Dataset:
 
 
 def choose_grouping(dataset: Dataset) -> str:
-    """The attribute by which the worklist is summed, or ITEMS; the URL has it."""
+    """The attribute that groups the worklist, or ITEMS; from the URL."""
     known = [attribute.name for attribute in read_attributes(dataset) if attribute.n_values > 1]
-    words = lambda name: "Items" if name == ITEMS else f"By {text.plain(name)}"  # noqa: E731
-    return choose("Rows", [ITEMS, *known], BY, words, label_visibility="collapsed")
+    label = lambda name: "Items" if name == ITEMS else f"By {text.plain(name)}"  # noqa: E731
+    return choose("Rows", [ITEMS, *known], BY, label, label_visibility="collapsed")
 
 
 def show_groups(job: Job, key: tuple[object, ...], model: str, which: RunFilter, by: str, height: int) -> None:
-    """The groups with their sums; a click on one shows its items."""
+    """Table of groups with totals; a click shows the items of a group."""
     wanted = st.query_params.get(SORT, "")
     sort = GroupSort(wanted) if wanted in set(GroupSort) else GroupSort.FORECAST
     n_found = read(("n groups", key, model, which, by), lambda: hierarchy.count_groups(job, model, by, which))
@@ -53,16 +53,16 @@ def show_groups(job: Job, key: tuple[object, ...], model: str, which: RunFilter,
     columns = (
         Column(by, "text", GroupSort.VALUE),
         Column("Items", "number", GroupSort.ITEMS),
-        Column("Plan", "number", GroupSort.FORECAST, f"Units of the next {h} weeks: the final plan."),
-        Column("Change", "number", GroupSort.RISE, "Of the plan to the same weeks of last year."),
+        Column("Plan", "number", GroupSort.FORECAST, f"Final plan, units of the next {h} weeks."),
+        Column("Change", "number", GroupSort.RISE, "Final plan vs. the same weeks last year."),
         Column("WAPE", "number", GroupSort.WAPE, f"{MEANING['wape']} Over items and weeks; errors are not netted."),
         Column("Bias", "number", GroupSort.OVER, MEANING["bias"]),
-        Column("Last year, units", "number", GroupSort.LAST_YEAR, "Units of the same weeks of last year."),
-        Column("Sold", "number", GroupSort.SOLD, f"Units of the last {h} weeks."),
-        *([Column(f"{level} % interval", "number", help="Of the model's forecast of the sum.")] if level else []),
+        Column("Last year, units", "number", GroupSort.LAST_YEAR, "Units sold in the same weeks last year."),
+        Column("Sold", "number", GroupSort.SOLD, f"Units sold in the last {h} weeks."),
+        *([Column(f"{level} % interval", "number", help="Interval of the model's total forecast.")] if level else []),
     )
     rows_table(
-        f"Sums by {by}",
+        f"Totals by {by}",
         columns,
         [Row(group.value or WITHOUT, _cells(group, level)) for group in groups],
         key="groups",
@@ -102,7 +102,7 @@ def _percent(fraction: float | None, digits: int, signed: bool = False) -> str:
 
 
 def _open(by: str, value: str) -> None:
-    """Filters by the group, and shows its items."""
+    """Filters by the group and shows its items."""
     is_column = by in COLUMNS and by in FILTERS and value != WITHOUT
     name = by if is_column else f"{PREFIX}{by}"
     write_to_url(name, [value])

@@ -1,4 +1,4 @@
-"""What the page Home shows: the next step, what runs now, the last runs, the datasets, whether all is well."""
+"""Parts of the page Home: next step, open runs, recent runs, datasets, health."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ from fcst.ui.status import find_stalls, job_columns, job_frame, why_waiting
 SHOWN_RUNS = 5
 SHOWN_DATASETS = 5
 STEPS = (
-    ("Load sales", "Files of sales become weekly sales of each item. The sample is ready in seconds."),
+    ("Load sales", "Converts sales files to weekly sales per item. The sample loads in seconds."),
     (
         "Run",
-        "Choose items: every one is forecast week by week, with intervals, by the models that did best on its past.",
+        "Choose items. Each gets a weekly forecast with intervals, from the models with the best backtests.",
     ),
-    ("Look", "See forecasts beside what was sold, how good they were in backtests, and take them away as CSV."),
+    ("Review", "Compare forecasts with past sales, check their accuracy in backtests, download as CSV."),
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """The one thing to do next: which of the three steps it belongs to, and where its button leads."""
+    """The next step: its number among the three steps, and the label and target of its button."""
 
     number: int
     label: str = ""
@@ -39,7 +39,7 @@ class Step:
 
 
 def next_step(known: list[ListedDataset], found: list[Job]) -> Step:
-    """From all datasets and all runs, both the newest first."""
+    """Returns the next step, given all datasets and runs, newest first."""
     if not known:
         return Step(1)
     running = [job for job in found if not job.is_over]
@@ -50,7 +50,7 @@ def next_step(known: list[ListedDataset], found: list[Job]) -> Step:
     done = [job for job in found if job.n_completed]
     if done and any(job.dataset_id == newest.dataset_id for job in found):
         job_id = done[0].job_id
-        label = f"See the forecasts of run {job_id}"
+        label = f"View forecasts of run {job_id}"
         return Step(3, label, ":material/query_stats:", "pages/forecasts.py", {"job": str(job_id)})
     before = [job for job in found if job.dataset == newest.name]
     query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest.dataset_id), "take": "all"}
@@ -59,8 +59,8 @@ def next_step(known: list[ListedDataset], found: list[Job]) -> Step:
 
 
 def show_steps(step: Step, is_loading: bool) -> None:
-    """The way from nothing to a forecast, for who has none yet."""
-    st.write("fcst turns retail sales into weekly forecasts of every item, with intervals and measured accuracy.")
+    """The three steps to a first forecast."""
+    st.write("fcst forecasts the weekly sales of every item, with intervals and measured accuracy.")
     for number, (column, (name, what)) in enumerate(zip(st.columns(3), STEPS, strict=True), 1):
         with column.container(border=True, height="stretch"):
             sign = ":green[:material/check_circle:]" if number < step.number else f":material/counter_{number}:"
@@ -79,7 +79,7 @@ def step_button(step: Step) -> None:
 
 
 def show_running(found: list[Job]) -> None:
-    """How far each open run is, and why it waits if it does."""
+    """Progress of open runs, and why one waits or has stalled."""
     running = [job for job in found if not job.is_over]
     stalls = find_stalls(running[:SHOWN_RUNS])
     for job in running[:SHOWN_RUNS]:
@@ -93,14 +93,16 @@ def show_running(found: list[Job]) -> None:
         elif reason := why_waiting(job):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
-        st.caption(f"{text.count(len(running) - SHOWN_RUNS, 'more run')} of {len(running):,} not shown here.")
+        st.caption(
+            f"{text.count(len(running) - SHOWN_RUNS, 'more open run')}; see all {len(running):,} on the page Runs."
+        )
 
 
 def show_runs(found: list[Job], n_found: int) -> None:
-    """The last of `n_found` runs; a selection asks for its page."""
-    st.header("Last runs", anchor=False)
+    """The newest of `n_found` runs; a click opens one."""
+    st.header("Recent runs", anchor=False)
     if not found:
-        st.caption("Nothing has been run yet.")
+        st.caption("No runs yet.")
         return
     rows = found[:SHOWN_RUNS]
     st.session_state["home_jobs"] = [job.job_id for job in rows]
@@ -112,15 +114,15 @@ def show_runs(found: list[Job], n_found: int) -> None:
         selection_mode="single-cell",
         column_config=job_columns(),
     )
-    all_of_them = f" The page Runs has all {n_found:,}." if n_found > SHOWN_RUNS else ""
+    all_of_them = f" See all {n_found:,} on the page Runs." if n_found > SHOWN_RUNS else ""
     st.caption(f"Click a run to open it.{all_of_them}")
 
 
 def show_datasets(known: list[ListedDataset]) -> None:
-    """The datasets by their newest version; a selection asks for its page."""
+    """The newest version of each dataset; a click opens one."""
     st.header("Data", anchor=False)
     if not known:
-        st.caption("No sales are loaded yet.")
+        st.caption("No data yet.")
         return
     newest = datasets.newest_versions(known)
     rows = newest[:SHOWN_DATASETS]
@@ -141,12 +143,12 @@ def show_datasets(known: list[ListedDataset]) -> None:
             "Last week": st.column_config.DateColumn(format="YYYY-MM-DD"),
         },
     )
-    all_of_them = f" The page Data has all {len(newest):,}." if len(newest) > SHOWN_DATASETS else ""
+    all_of_them = f" See all {len(newest):,} on the page Data." if len(newest) > SHOWN_DATASETS else ""
     st.caption(f"Click a dataset to open it.{all_of_them}")
 
 
 def show_health() -> None:
-    """Database, supervisor and disk, in a line each; what to do where one is not well."""
+    """Health checks of database, supervisor and disk, with hints for failed checks."""
     st.header("Health", anchor=False)
     for check in live.read("health", health.brief_checks):
         sign = ":green[:material/check_circle:]" if check.is_ok else ":orange[:material/warning:]"
@@ -155,7 +157,7 @@ def show_health() -> None:
             st.caption(text.plain(check.hint))
 
 
-# A selection is a cell's place in the table as it was drawn.
+# A selection is the position of a cell in the table as drawn.
 
 
 def _open_run() -> None:

@@ -1,4 +1,4 @@
-"""The upload of a small file about items: what was read of it is shown before it is saved."""
+"""Upload of a small file about items, with a preview before it is saved."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,16 +25,16 @@ def load_file(
     show: Callable[[list[T]], None],
     save: Callable[[list[T]], None],
 ) -> None:
-    """The upload, the first rows that were read, and a button that saves all.
+    """Shows the upload box, a preview of the first rows, and a button that saves all rows.
 
     Parameters
     ----------
     name
-        of the boxes: after `start_again` with it they are others, and empty.
+        prefix of the widget keys; `start_again` with the same name empties the boxes.
     columns
-        what the file may have, in a sentence.
+        a sentence on the columns of the file.
     """
-    st.header("Load a file", anchor=False)
+    st.header("Load file", anchor=False)
     st.caption(columns)
     files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"{name}_file_{number_of(name)}")
     if not files:
@@ -47,18 +47,20 @@ def load_file(
         return
     show(found[:PREVIEW_ROWS])
     if len(found) > PREVIEW_ROWS:
-        st.caption(f"The first {PREVIEW_ROWS} of {text.count(len(found), 'row')}.")
-    if st.button(f"Save all {len(found):,}", type="primary", key=f"save_{name}s", icon=":material/upload:"):
+        st.caption(f"First {PREVIEW_ROWS} of {text.count(len(found), 'row')}.")
+    if st.button(
+        f"Save {text.count(len(found), 'row')}", type="primary", key=f"save_{name}s", icon=":material/upload:"
+    ):
         save(found)
 
 
 def number_of(name: str) -> int:
-    """A number that the keys of boxes end with."""
+    """Suffix of the widget keys; a new number empties the boxes."""
     return int(st.session_state.setdefault(f"n_{name}s", 0))
 
 
 def start_again(name: str) -> None:
-    """Empties the boxes after what stood in them was saved, and runs the page anew."""
+    """Discards the upload, empties the boxes and reruns the page, after a save."""
     for path in st.session_state.pop("saved_paths", ())[:1]:
         discard_upload(path)
     st.session_state.pop("saved_ids", None)

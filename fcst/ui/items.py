@@ -1,5 +1,7 @@
-"""The worklist: a run's items with what a planner looks at, ordered and filtered in the database, all of that in the
-URL; and the way from one item to the next in the order shown."""
+"""Worklist: the table of a run's items, sorted and filtered in the database, and buttons to step through it.
+
+Filter, order and page are in the URL.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,34 +32,34 @@ from fcst.ui.shell import (
     search,
     write_to_url,
 )
-from fcst.ui.signin import may, name_to_give
+from fcst.ui.signin import actor_name, may
 
 ALL_ITEMS = ""
-"""Stands for the sum of all items that match; no key of an item is empty."""
+"""The total of all items that match; no item has an empty key."""
 
 PAGE_ITEMS = 100
 TABLE_HEIGHT = 470  # pixels
-USUAL_ORDER = RunOrder(RunSort.STAKE)
+DEFAULT_ORDER = RunOrder(RunSort.STAKE)
 SORT = "sort"
 
 _LABELS = {
     "family": "Family",
     "class": "Class",
-    "abc": "ABC, by units sold",
-    "xyz": "XYZ, by forecastability",
+    "abc": "ABC (units sold)",
+    "xyz": "XYZ (forecastability)",
     "demand_class": "Demand class",
-    "heaviest": "Made by, above all",
+    "heaviest": "Main model",
 }
 
 
 @dataclass(frozen=True)
 class Items:
-    """The items of a run that match, in an order; a page of them at a time.
+    """The sorted items of a run that match a filter, read in pages.
 
     Parameters
     ----------
     key
-        what is read of the run holds as long as it stays the same.
+        cache key: changes when the data of the run change.
     """
 
     job: Job
@@ -72,23 +74,23 @@ class Items:
         return read(("count", self.key, self.model, self.which), ask)
 
     def page(self, number: int) -> list[RunItem]:
-        """The items of a page, from 1."""
+        """Items of a page; pages count from 1."""
         return self._list((number - 1) * PAGE_ITEMS, PAGE_ITEMS)
 
     def place_of(self, unique_id: str) -> int | None:
-        """How many items come before this one; None if it does not match."""
+        """Number of items before this one; None if it does not match."""
         ask = lambda: forecasts.place_of(self.job, self.model, self.which, self.order, unique_id)  # noqa: E731
         return read(("place", self.key, self.model, self.which, self.order, unique_id), ask)
 
     def at(self, place: int) -> RunItem | None:
-        """The item that so many come before; None where there is none, as when its run was deleted meanwhile."""
+        """The item at a position from 0; None if there is none, for example because the run was deleted."""
         if not 0 <= place < self.n_found:
             return None
         found = self.page(place // PAGE_ITEMS + 1)
         return found[place % PAGE_ITEMS] if place % PAGE_ITEMS < len(found) else None
 
     def find(self, unique_id: str) -> RunItem | None:
-        """An item of the run, whether it matches or not."""
+        """An item of the run, also if it does not match; None if unknown."""
         ask = lambda: forecasts.list_items(self.job, self.model, only(unique_id))  # noqa: E731
         found = read(("item", self.key, self.model, unique_id), ask) if "\0" not in unique_id else []
         return found[0] if found else None
@@ -99,14 +101,13 @@ class Items:
 
 
 def worklist_key(job: Job) -> tuple[object, ...]:
-    """What changes whenever what the worklist shows does: the run, its plan, its reviews, the thresholds."""
+    """Cache key of the worklist: run data, adjustments, reviews and thresholds."""
     key = run_key(job, with_adjustments=True)
     return (*key, attention.last_review(job.job_id), attention.thresholds(job.dataset))
 
 
 def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFilter, RunOrder, str]:
-    """What is searched for and chosen, the order, and what the rows are: items, or the attribute by which they are
-    summed. All of that stands in the URL."""
+    """Returns the filter, the order, and the rows: ITEMS, or the attribute that groups them. All are in the URL."""
     counted = read(("attention", key, model), lambda: attention.count(job, model))
     by_reason = {found.reason: found for found in counted}
     n_open = by_reason[""].n_open if "" in by_reason else 0
@@ -135,11 +136,11 @@ def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFil
                 chosen[FILTERS[name]] = tuple(choose_some(_LABELS[name], found, name))
         chosen["attributes"] = choose_attributes(read_dataset(job), 2)
     which = RunFilter(wanted, reasons=tuple(reasons), review=review, **chosen)
-    return which, order_from(st.query_params.get(SORT, ""), USUAL_ORDER), by
+    return which, order_from(st.query_params.get(SORT, ""), DEFAULT_ORDER), by
 
 
 def shown_page(items: Items, unique_id: str) -> int:
-    """The page of the table that the URL has; without one, that with the item of the URL, if it matches."""
+    """The table page in the URL; without one, the page with the open item if it matches."""
     if number_in_url(PAGE) is not None or not unique_id:
         return page_in_url(items.n_found, PAGE_ITEMS)
     if any(item.unique_id == unique_id for item in items.page(1)):
@@ -148,10 +149,10 @@ def shown_page(items: Items, unique_id: str) -> int:
 
 
 def show_items(items: Items, page: int, unique_id: str) -> None:
-    """The table; the row of the item of the URL is marked."""
+    """Shows the table with the row of the open item marked."""
     rows = items.page(page)
     if not rows:
-        st.info("No item matches. Change the search or the filters.", icon=":material/search_off:")
+        st.info("No items match. Change the search or the filters.", icon=":material/search_off:")
         return
     columns = _columns(items.job.spec.h)
     rows_table(
@@ -174,16 +175,16 @@ def _columns(h: int) -> tuple[Column, ...]:
     return (
         Column("Item", "name", RunSort.KEY),
         Column("Reviewed", "check"),
-        Column("Last year", "line", help="Units by week."),
-        Column("Plan", "number", RunSort.FINAL, f"Units of the next {h} weeks: the final plan."),
-        Column("Change", "number", RunSort.CHANGE, "Of the plan to the same weeks of last year."),
+        Column("Last year", "line", help="Units per week."),
+        Column("Plan", "number", RunSort.FINAL, f"Final plan, units of the next {h} weeks."),
+        Column("Change", "number", RunSort.CHANGE, "Final plan vs. the same weeks last year."),
         Column("At stake", "number", RunSort.STAKE, MEANING["at_stake"]),
         Column("Reasons", "chips", help=MEANING["attention"]),
         Column("WAPE", "number", RunSort.WAPE, MEANING["wape"]),
         Column("Bias", "number", RunSort.BIAS, MEANING["bias"]),
-        Column("Forecast", "number", RunSort.FORECAST, f"Units of the next {h} weeks: the model's own forecast."),
-        Column("Last year, units", "number", RunSort.LAST_YEAR, "Units of the same weeks of last year."),
-        Column("Sold", "number", RunSort.SOLD, f"Units of the last {h} weeks."),
+        Column("Forecast", "number", RunSort.FORECAST, f"Model forecast, units of the next {h} weeks."),
+        Column("Last year, units", "number", RunSort.LAST_YEAR, "Units sold in the same weeks last year."),
+        Column("Sold", "number", RunSort.SOLD, f"Units sold in the last {h} weeks."),
         Column("Class", "text", help=f"{MEANING['abc']} {MEANING['xyz']}"),
         Column("Family", "text"),
     )
@@ -218,7 +219,7 @@ def _cell(item: RunItem, label: str) -> object:
 
 
 def _line(weeks: tuple[float | None, ...]) -> tuple[float, ...]:
-    """A missing week keeps the height of the one before."""
+    """Values of the line; a missing week repeats the week before."""
     line: list[float] = []
     for units in weeks:
         line.append(units if units is not None else line[-1] if line else 0.0)
@@ -227,11 +228,11 @@ def _line(weeks: tuple[float | None, ...]) -> tuple[float, ...]:
 
 def _sort_by(order: RunOrder, name: str) -> None:
     wanted = RunOrder(RunSort(name), order.sort == name and not order.is_reversed)
-    write_to_url(SORT, "" if wanted == USUAL_ORDER else str(wanted))
+    write_to_url(SORT, "" if wanted == DEFAULT_ORDER else str(wanted))
 
 
 def _review(items: Items, unique_id: str) -> None:
-    """Marks an item as reviewed, or takes that back."""
+    """Marks an item as reviewed, or removes the mark."""
     if not may(Scope.RUN):
         return
     item = items.find(unique_id)
@@ -239,19 +240,20 @@ def _review(items: Items, unique_id: str) -> None:
         if item is not None and item.reviewed_at is not None:
             attention.reopen(items.job, items.model, only(unique_id))
         elif item is not None:
-            attention.review(items.job, items.model, only(unique_id), name_to_give())
+            attention.review(items.job, items.model, only(unique_id), actor_name())
 
 
 def show_steps(items: Items, page: int, unique_id: str) -> None:
-    """Buttons to the item before and after in the order of the table, to the sum of all, and to review this one and go
-    on."""
+    """Buttons for the previous and next item of the table, for all items, and to mark this item as reviewed."""
     keys = [item.unique_id for item in items.page(page)]
     place: int | None = -1
     if unique_id in keys:
         place = (page - 1) * PAGE_ITEMS + keys.index(unique_id)
     elif unique_id:
         place = items.place_of(unique_id)
-    before, after = (-1, 0) if place is None else (place - 1, place + 1)  # an item that does not match has none before
+    before, after = (
+        (-1, 0) if place is None else (place - 1, place + 1)
+    )  # an item that does not match has no previous item
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
         if unique_id and place is not None:
             st.caption(f"{place + 1:,} of {items.n_found:,}", width="content")
@@ -268,8 +270,8 @@ def show_steps(items: Items, page: int, unique_id: str) -> None:
         if unique_id and may(Scope.RUN):
             following = items.at(after)
             st.button(
-                "Reviewed",
-                on_click=_review_and_go_on,
+                "Mark reviewed",
+                on_click=_review_and_open_next,
                 args=(items, unique_id, following.unique_id if following else unique_id),
                 shortcut="Alt+M",
                 key="step_reviewed",
@@ -277,24 +279,24 @@ def show_steps(items: Items, page: int, unique_id: str) -> None:
         st.button("All", disabled=unique_id == ALL_ITEMS, on_click=open_item, args=(ALL_ITEMS, page), key="step_all")
 
 
-def _review_and_go_on(items: Items, unique_id: str, following: str) -> None:
+def _review_and_open_next(items: Items, unique_id: str, following: str) -> None:
     with action_errors():
-        attention.review(items.job, items.model, only(unique_id), name_to_give())
+        attention.review(items.job, items.model, only(unique_id), actor_name())
         open_item(following, None)
 
 
 def show_review_all(items: Items) -> None:
-    """Marks all items that match as reviewed."""
+    """Button that marks all items that match as reviewed."""
     label = f"Mark {text.count(items.n_found, 'item')} as reviewed"
     if may(Scope.RUN) and items.n_found and st.button(label, icon=":material/done_all:", key="review_all"):
         with action_errors():
-            n = attention.review(items.job, items.model, items.which, name_to_give())
+            n = attention.review(items.job, items.model, items.which, actor_name())
             st.toast(f"{text.count(n, 'item')} marked as reviewed.")
             st.rerun()
 
 
 def open_item(unique_id: str, page: int | None) -> None:
-    """Shows an item, or all; with the page of the table that it is on, where that is known."""
+    """Opens an item, or all items; sets the table page if it is known."""
     if unique_id:
         st.query_params["item"] = unique_id
     else:

@@ -1,4 +1,4 @@
-"""The view of a dataset's lifecycles: new items and what their history continues, launches, ends of life."""
+"""Lifecycles view of a dataset: predecessors and like items of new items, launches, last days."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,24 +13,24 @@ from fcst.lifecycles import Lifecycle, Origin, Source, StoredLifecycle
 from fcst.roles import Scope
 from fcst.services import lifecycles
 from fcst.ui import tables, text
-from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.buttons import confirm_buttons, destructive_button
 from fcst.ui.item_files import load_file, number_of, start_again
 from fcst.ui.shell import action_errors, choose_page, page_in_url, show_error
 from fcst.ui.signin import may
 
 PAGE_ROWS = 100
 NAME = "lifecycle"
-"""Of the boxes, as `item_files.load_file` takes it."""
+"""Prefix of widget keys, as for `item_files.load_file`."""
 
 ORIGINS = {
     Origin.PREDECESSOR: "replaces",
     Origin.LIKE: "is like",
-    None: "goes on by itself",
+    None: "no other item",
 }
 
 
 def show_lifecycles(dataset: Dataset) -> None:
-    """What is known, and ways to add and remove."""
+    """Shows the lifecycles, and lets analysts add and remove some."""
     n_found = lifecycles.count_lifecycles(dataset.dataset_id)
     page = page_in_url(n_found, PAGE_ROWS)
     stored, _ = lifecycles.find_lifecycles(dataset.dataset_id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
@@ -39,8 +39,7 @@ def show_lifecycles(dataset: Dataset) -> None:
         choose_page(n_found, PAGE_ROWS)
     else:
         st.info(
-            "No lifecycle is known. Name the predecessor of a new item, or an item that it will sell like, and it is "
-            "forecast before it has sales of its own.",
+            "No lifecycles. Add the predecessor or a like item of a new item to forecast it before it has sales.",
             icon=":material/new_releases:",
         )
     if not may(Scope.RUN):
@@ -68,7 +67,7 @@ def _frame(found: list[Lifecycle]) -> pd.DataFrame:
 def _show_stored(dataset: Dataset, stored: list[StoredLifecycle]) -> None:
     frame = _frame([row.lifecycle for row in stored]).assign(
         **{
-            "Own sales": ["yes" if row.has_sales else "none yet" for row in stored],
+            "Own sales": ["yes" if row.has_sales else "no" for row in stored],
             "Saved": [text.moment(row.created_at) for row in stored],
             "By": [row.created_by for row in stored],
         }
@@ -84,41 +83,41 @@ def _show_stored(dataset: Dataset, stored: list[StoredLifecycle]) -> None:
     rows = chosen["selection"]["rows"] if can_change else []
     if not rows:
         if can_change:
-            st.caption("Select a row to remove it. Runs that were submitted before keep what they know.")
+            st.caption("Select a row to remove it. Existing runs do not change.")
         return
     unique_id = stored[rows[0]].lifecycle.unique_id
-    label = f"Remove the lifecycle of {text.plain(unique_id)} …"
+    label = f"Remove lifecycle of {text.plain(unique_id)} …"
     if destructive_button(label, "remove", icon=":material/delete:"):
         _ask_to_remove(dataset, unique_id, stored[rows[0]].has_sales)
 
 
 @st.dialog("Remove this lifecycle?")
 def _ask_to_remove(dataset: Dataset, unique_id: str, has_sales: bool) -> None:
-    st.markdown(f"Runs to come forecast **{text.plain(unique_id)}** without it.")
+    st.markdown(f"New runs forecast **{text.plain(unique_id)}** without its lifecycle.")
     if not has_sales:
-        st.markdown("The item has no sales of its own: it leaves the dataset too, unless a run has it.")
-    if keep_or("Remove", "remove_now"):
+        st.markdown("The item has no sales, so it is also removed from the dataset, unless a run includes it.")
+    if confirm_buttons("Remove lifecycle", "remove_now"):
         with action_errors():
             lifecycles.remove_lifecycle(dataset.dataset_id, unique_id)
             st.rerun()
 
 
 def _add_one(dataset: Dataset) -> None:
-    st.header("Set one item's", anchor=False)
-    st.caption("An item that the dataset does not have is added to it, without sales.")
+    st.header("Add lifecycle", anchor=False)
+    st.caption("A new item is added to the dataset without sales.")
     first, last = dataset.first_wk_end_dt, dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
-    number = number_of(NAME)  # after one was saved the boxes are others, and empty
+    number = number_of(NAME)  # a new number after a save empties the boxes
     left, right = st.columns(2)
-    unique_id = left.text_input("Item", key=f"lifecycle_item_{number}", placeholder="its key")
+    unique_id = left.text_input("Item", key=f"lifecycle_item_{number}", placeholder="key of the item")
     origin = right.selectbox(
         "Relation", list(ORIGINS), format_func=ORIGINS.__getitem__, key=f"lifecycle_origin_{number}"
     )
     names, factor = "", 1.0
     if origin is not None:
         left, right = st.columns(2)
-        label = "Items that it replaces, one a line" if origin is Origin.PREDECESSOR else "The like item"
+        label = "Replaced items, one per line" if origin is Origin.PREDECESSOR else "Like item"
         field = left.text_area if origin is Origin.PREDECESSOR else left.text_input
-        names = field(label, key=f"lifecycle_sources_{origin}_{number}", placeholder="key, as in the dataset")
+        names = field(label, key=f"lifecycle_sources_{origin}_{number}", placeholder="key in the dataset")
         factor = right.number_input(
             "Factor",
             0.001,
@@ -126,16 +125,16 @@ def _add_one(dataset: Dataset) -> None:
             1.0,
             step=0.1,
             key=f"lifecycle_factor_{number}",
-            help="Their units are multiplied by it.",
+            help="Multiplies the units of the other items.",
         )
     left, right = st.columns(2)
     launch = left.date_input(
         "Launch", None, first, last, key=f"lifecycle_launch_{number}", format="YYYY-MM-DD",
-        help="The first day on which it is sold. Empty: the day of its first sale, or the next week.",
+        help="First day of sales. Empty: the day of the first sale, or the next week.",
     )  # fmt: skip
     last_day = right.date_input(
         "Last day", None, first, last, key=f"lifecycle_last_{number}", format="YYYY-MM-DD",
-        help="The last day on which it is sold. Empty: it goes on.",
+        help="Last day of sales. Empty: no end.",
     )  # fmt: skip
     if st.button("Save", key="save_lifecycle", icon=":material/save:", disabled=not unique_id.strip()):
         sources = tuple(Source(name.strip(), factor) for name in names.splitlines() if name.strip())
@@ -146,7 +145,7 @@ def _load_file(dataset: Dataset) -> None:
     load_file(
         dataset,
         NAME,
-        "Columns: item, predecessor or like, factor, launch, last day. Days as 2024-03-31.",
+        "Columns: item, predecessor or like, factor, launch, last day. Dates as 2024-03-31.",
         lifecycles.read_file,
         lambda found: tables.show(_frame(found), placeholder="", numbers=("Factor",), height=215),
         lambda found: _save(dataset, lambda: found),

@@ -1,7 +1,7 @@
-"""Live parts of pages: they refresh at intervals, and share what they read with all other visitors.
+"""Live parts of pages: refresh at intervals, and share of reads among all visitors.
 
-A refresh takes some 40 ms of the one interpreter that all pages share, and status and counts of a run of 10,000 batches
-take PostgreSQL as long. A hundred pages that refresh every second would keep both busy for longer than that second.
+A refresh takes about 40 ms of the Python interpreter that all pages share. The status and counts of a run of 10,000
+batches take PostgreSQL as long. A hundred pages that refresh every second would need more than a second of both.
 """
 
 import threading
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 PAGES_AT_FULL_RATE = 20
-"""Pages that may be open before intervals get longer, in proportion to the pages."""
+"""Open pages from which on intervals grow, in proportion to the pages."""
 SHARED_S = 0.5
 
 T = TypeVar("T")
@@ -24,12 +24,12 @@ _n_open = 0
 _is_refresh: ContextVar[bool] = ContextVar("is_refresh", default=False)
 _lock = threading.Lock()
 _shared: dict[str, tuple[float, Future[Any]]] = {}
-"""What is being read, or was read lately, with the time of the monotonic clock until which it is shared."""
+"""Pending and recent reads, with the monotonic time until which they are shared."""
 
 
 @contextmanager
 def open_page() -> Iterator[None]:
-    """Counts a page as open; for the server's event loop only."""
+    """Counts a page as open. Call it in the server's event loop only."""
     global _n_open
     _n_open += 1
     try:
@@ -39,12 +39,12 @@ def open_page() -> Iterator[None]:
 
 
 def interval(seconds: float) -> float:
-    """Seconds between refreshes of a part that refreshes every `seconds` while few pages are open."""
+    """Seconds between refreshes; `seconds` while few pages are open."""
     return seconds * max(1.0, _n_open / PAGES_AT_FULL_RATE)
 
 
 def draw(part: Callable[[], None], seconds: float | None) -> None:
-    """Draws a part of the page now, and again every `seconds`; once where that is None."""
+    """Draws a part of the page now and every `seconds`; only once if that is None."""
     is_drawn = False
 
     @st.fragment(run_every=None if seconds is None else interval(seconds))
@@ -61,10 +61,11 @@ def draw(part: Callable[[], None], seconds: float | None) -> None:
 
 
 def read(key: Hashable, ask: Callable[[], T]) -> T:
-    """What `ask` gives. In a refresh it may be half a second old, and all visitors share it, unchanged.
+    """Returns the result of `ask`. In a refresh it may be half a second old.
 
-    The key names what is read and its arguments. A visitor that asks while another one reads waits for that reading,
-    whose error is raised to both and not kept. The page itself always reads anew: it shows what its visitor did.
+    All visitors share the result: do not change it. The key names what is read and its arguments. Concurrent reads of a
+    key wait for the first one; its error is raised to all of them and not kept. A full run of the page always reads
+    from the database, to show the visitor's own changes.
     """
     if not _is_refresh.get():
         return ask()
@@ -75,7 +76,7 @@ def read(key: Hashable, ask: Callable[[], T]) -> T:
         found = _shared.get(name)
         if found is None:
             future: Future[T] = Future()
-            _shared[name] = (float("inf"), future)  # while it is being read
+            _shared[name] = (float("inf"), future)  # pending
     if found is not None:
         shared: T = found[1].result()
         return shared

@@ -1,4 +1,4 @@
-"""Loading sales: which files, what their columns mean, by which rules they become weeks."""
+"""Parts of the page Load: files, column mapping, formats, weekly rules."""
 
 from dataclasses import replace
 from itertools import groupby
@@ -27,36 +27,36 @@ from fcst.ui import tables, text
 
 NONE = "(none)"
 HELP = {
-    "item": "What is forecast. Several columns are joined, as in store and item.",
-    "date": "The day of the sale, or the end of its week.",
+    "item": "What is forecast. Several columns form one key, such as store and item.",
+    "date": "Day of the sale, or last day of its week.",
     "sales": "Pieces or weight, not money. Negative units are returns.",
     "promo": "Yes or no. A missing flag counts as not promoted.",
-    "store": "Tells rows of different stores apart when duplicates are counted.",
-    "value": "What the row was sold for. Divided by its units it is the item's price.",
-    "price": "Of one unit. As a driver it is compared with the item's usual price.",
-    "open": "Yes or no, or the share of the day: nothing is sold while closed.",
-    "stock": "Units or yes and no. Weeks without stock are missing, not zero demand.",
-    "stockout": "Yes where it was out of stock.",
-    "event": "Holidays and the like: yes or no, or names, each of which is a driver.",
-    "driver": "Any other number that may move sales and is known ahead.",
-    "attribute": "By what items are filtered and summed, besides parts of their keys. The value of most weeks counts.",
-    "receipt": "For lines of receipts: the same line in two files is a duplicate, twice in one file it is not.",
+    "store": "Distinguishes rows of different stores when duplicates are counted.",
+    "value": "Revenue of the row. Divided by its units it gives the price.",
+    "price": "Price of one unit. As a driver it is relative to the item's usual price.",
+    "open": "Yes or no, or the share of the day. There are no sales while closed.",
+    "stock": "Units, or yes and no. Weeks without stock are missing, not zero demand.",
+    "stockout": "Yes if the item was out of stock.",
+    "event": "Holidays and similar events: yes or no, or names. Each name is a driver.",
+    "driver": "Any other number that may affect sales and is known in advance.",
+    "attribute": "For filters and totals, in addition to parts of the key. The most frequent value of an item is used.",
+    "receipt": "For receipt lines: a line that is in two files is a duplicate; twice in one file it is not.",
 }
 
 
 def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
-    """The paths, a name for the dataset, and whether they are uploads; None while nothing is given."""
-    ways = ["Upload files", "A path on this machine"]
+    """Returns the paths, a dataset name, and whether they are uploads; None without a choice."""
+    ways = ["Upload files", "Server path"]
     is_linked = "path" in st.query_params
     way: str | None = ways[0]
     if is_linked or loading.reads_paths():
         way = st.segmented_control("From", ways, default=ways[is_linked], key="way", label_visibility="collapsed")
     if way == ways[1]:
         on_disk = st.text_input(
-            "File, folder or archive; several separated by `;`",
+            "File, folder or archive",
             key="path",
             placeholder="/data/favorita",
-            help="On the machine fcst runs on.",
+            help="A path on the fcst server. Separate several with `;`.",
             value=st.query_params.get("path", ""),
         ).strip()
         st.query_params["path"] = on_disk
@@ -64,7 +64,7 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         return (paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
     files = st.file_uploader(
-        "CSV, Excel, OpenDocument, Parquet, JSON, or packed as .gz, .zip or .7z; several files make one dataset",
+        "CSV, Excel, OpenDocument, Parquet or JSON, also as .gz, .zip or .7z. Several files form one dataset.",
         accept_multiple_files=True,
         key="upload",
     )
@@ -72,7 +72,7 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
 
 
 def save_once(files: list[Any]) -> tuple[str, ...]:
-    """The uploads on disk, each set of files once."""
+    """Saves a set of uploaded files to disk once; returns their paths."""
     ids = tuple(file.file_id for file in files)
     if st.session_state.get("saved_ids") != ids:
         for path in st.session_state.get("saved_paths", ())[:1]:
@@ -82,11 +82,11 @@ def save_once(files: list[Any]) -> tuple[str, ...]:
     return tuple(st.session_state["saved_paths"])
 
 
-def look_into(spec: IngestSpec) -> Inspection:
-    """What a reading of these files would do; kept while the same files are looked at."""
+def inspect(spec: IngestSpec) -> Inspection:
+    """Inspects the files; keeps the result while the same files are chosen."""
     key = (spec.paths, spec.file, spec.encoding)
     if st.session_state.get("inspected") != key:
-        with st.spinner("Looking into the files …"):
+        with st.spinner("Inspecting files …"):
             st.session_state["inspection"] = loading.inspect(spec)
         st.session_state["inspected"] = key
         st.session_state["n_inspections"] = st.session_state.get("n_inspections", 0) + 1
@@ -95,20 +95,25 @@ def look_into(spec: IngestSpec) -> Inspection:
 
 
 def chosen_reading() -> tuple[str, str]:
-    """Which file of several, and the encoding, as chosen further down; both empty for what is recognised."""
+    """The chosen file of several and the encoding; empty means detected automatically."""
     return str(st.session_state.get("file", "")).strip(), str(st.session_state.get("encoding", "")).strip()
 
 
 def choose_reading() -> None:
-    """The boxes of `chosen_reading`."""
+    """Shows the boxes of `chosen_reading`."""
     left, right = st.columns(2)
-    left.text_input("File of the archive or folder, or sheet of the workbook", key="file", placeholder="recognised")
-    right.text_input("Encoding of text", key="encoding", placeholder="recognised, such as cp1252")
+    left.text_input(
+        "File or sheet",
+        key="file",
+        placeholder="detected",
+        help="File of an archive or folder, or sheet of a workbook.",
+    )
+    right.text_input("Text encoding", key="encoding", placeholder="detected, such as cp1252")
 
 
 def show_files(inspection: Inspection) -> None:
-    """What was found: a line for the files that are read alike, and what people should know of them."""
-    for (words, remarks), alike in groupby(inspection.files, key=lambda file: (_kind(file), file.remarks)):
+    """Shows the files that are read, one line per format, with remarks."""
+    for (words, remarks), alike in groupby(inspection.files, key=lambda file: (_describe_file(file), file.remarks)):
         names = [file.name for file in alike]
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
         st.markdown(f":material/description: **{text.plain(names[0])}**{more} · {text.plain(words)}")
@@ -118,11 +123,13 @@ def show_files(inspection: Inspection) -> None:
         shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")
         st.caption(f"Not read: {text.plain(shown)}")
     if inspection.remembered:
-        st.caption(f":material/history: Columns as for dataset {text.plain(inspection.remembered)}, same header.")
+        st.caption(
+            f":material/history: Columns as in dataset {text.plain(inspection.remembered)}, which has the same header."
+        )
 
 
-def _kind(file: FileRead) -> str:
-    """What a file is, in words."""
+def _describe_file(file: FileRead) -> str:
+    """Describes the format of a file."""
     how = [file.kind, f"{len(file.columns):,} columns"]
     if file.encoding and file.delimiter:
         signs = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -134,10 +141,10 @@ def _kind(file: FileRead) -> str:
 
 
 def show_reading(inspection: Inspection, mapping: Mapping, formats: dict[str, Any]) -> None:
-    """In one line what each column is taken for; a warning where one is missing."""
+    """Shows the column mapping in one line, and a warning if a required column is missing."""
     missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
     if missing:
-        st.warning(f"Choose a column for {' and '.join(missing)}, below.")
+        st.warning(f"Choose a column for {' and '.join(missing)} below.")
     words = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in mapping.items() if names]
     date_format = formats["date_format"] or ("" if inspection.of_dates else inspection.date_format)
     words += [f"dates as {date_format}"] if date_format else []
@@ -145,20 +152,20 @@ def show_reading(inspection: Inspection, mapping: Mapping, formats: dict[str, An
 
 
 def show_first_rows(inspection: Inspection) -> None:
-    """The first rows of the first file, as text."""
+    """Shows the first rows of the first file, as text."""
     tables.show(inspection.preview, numbers=list(inspection.preview), height=230, placeholder="")
 
 
 def choose_mapping(inspection: Inspection) -> Mapping:
-    """What each column means, as proposed or changed."""
+    """Boxes for the meaning of each column, filled with the proposal."""
     columns = list(inspection.preview.columns)
     proposed = inspection.mapping
-    number = st.session_state["n_inspections"]  # other files, other boxes
+    number = st.session_state["n_inspections"]  # other files get new boxes
     mapping: Mapping = {}
     boxes = st.columns(3) + st.columns(3)
     for box, role in zip(boxes, ("item", "date", "sales", "promo", "store", "receipt"), strict=True):
         mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
-    with st.expander("Money, and what describes items", type="compact"):
+    with st.expander("Prices and item attributes", type="compact"):
         boxes = st.columns(3) + st.columns(3)
         for box, role in zip(boxes, (*MONEY, *ATTRIBUTES), strict=True):
             mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
@@ -175,7 +182,7 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     key = f"map_{role}_{number}"
     made_up = [name for name in proposed if name in MADE_UP]
     is_driver = role in DRIVER_ROLES and role not in ("promo", "price")
-    if role in ("item", "attribute") or is_driver or len(proposed) > 1:  # a date may be a year and a week
+    if role in ("item", "attribute") or is_driver or len(proposed) > 1:  # a date may have two columns: year and week
         return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP.get(role)))
     options = [*made_up, *columns]
     if role not in REQUIRED_ROLES:
@@ -187,26 +194,24 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     return [] if chosen in (None, NONE) else [chosen]
 
 
-def ask(inspection: Inspection) -> tuple[str, str]:
-    """The date format and the decimal sign that were chosen where the values leave two; empty where nothing is."""
-    dates = _answer(
-        inspection.of_dates, "dates", "Nothing in the files tells whether the day or the month comes first in dates."
-    )
-    numbers = _answer(
-        inspection.of_numbers, "numbers", "Nothing in the files tells whether numbers have thousands or a fraction."
+def ask_formats(inspection: Inspection) -> tuple[str, str]:
+    """Asks for date format and decimal sign where the values are ambiguous; returns the answers, empty if none."""
+    dates = _ask_format(inspection.of_dates, "dates", "The dates are ambiguous: day or month first? Choose one.")
+    numbers = _ask_format(
+        inspection.of_numbers, "numbers", "The numbers are ambiguous: thousands or decimal separator? Choose one."
     )
     return dates, numbers
 
 
-def _answer(question: Question | None, what: str, words: str) -> str:
+def _ask_format(question: Question | None, what: str, message: str) -> str:
     if question is None:
         return ""
     left, right = st.columns([3, 2], gap="medium")
     with left:
         tables.show(pd.DataFrame(question.rows, columns=["In the file", *question.readings.values()]))
-    right.markdown(f":orange[:material/help:] **{words}**")
+    right.markdown(f":orange[:material/help:] **{message}**")
     reading = right.radio(
-        f"How {what} are read",
+        f"Format of {what}",
         list(question.readings),
         format_func=lambda reading: question.readings[reading],
         index=None,
@@ -217,17 +222,17 @@ def _answer(question: Question | None, what: str, words: str) -> str:
 
 
 def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str, Any]:
-    """How dates and numbers are written, and which rows are read; `answers` are those of `ask`."""
+    """Boxes for the formats of dates and numbers and for a row filter; `answers` are those of `ask_formats`."""
     reading, sign = answers
     number = st.session_state["n_inspections"]
     left, middle, right = st.columns([2, 1, 3])
     date_format = left.text_input(
         "Date format",
         key=f"date_format_{number}",
-        placeholder=(reading or "to be chosen above")
+        placeholder=(reading or "choose above")
         if inspection.of_dates
-        else f"{inspection.date_format or 'recognised'} (recognised)",
-        help="As of strptime: %d day, %m month, %Y year, %H:%M time.",
+        else f"{inspection.date_format or 'none'} (detected)",
+        help="strptime codes: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(
         "Decimal sign",
@@ -237,18 +242,18 @@ def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str
         placeholder=sign or "Choose",
     )
     where = right.text_input(
-        "Only rows with",
+        "Row filter",
         key=f"where_{number}",
         placeholder="store_nbr=24; family=DAIRY",
-        help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
+        help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv can be used too.",
     )
     zone = ""
     if inspection.is_lines:
         zone = st.columns([2, 4])[0].text_input(
-            "Time zone whose days count",
+            "Time zone",
             key=f"zone_{number}",
-            placeholder="the day that is written",
-            help="Such as America/New_York, for moments that say their own zone.",
+            placeholder="as in the file",
+            help="For timestamps with a time zone: the zone in which days are counted, such as America/New_York.",
         )
     return {
         "date_format": date_format.strip() or reading,
@@ -263,14 +268,14 @@ def _parse_where(words: str) -> tuple[tuple[str, str], ...]:
     for part in words.split(";"):
         column, sign, value = part.partition("=")
         if part.strip() and not (sign and column.strip()):
-            raise InputError(f"The filter {part.strip()!r} cannot be read.", "Write COLUMN=VALUE.")
+            raise InputError(f"The row filter {part.strip()!r} cannot be read.", "Write COLUMN=VALUE.")
         if part.strip():
             pairs.append((column.strip(), value.strip()))
     return tuple(pairs)
 
 
 def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
-    """The rules of a week."""
+    """Boxes for the rules by which rows become weeks."""
     left, middle, right = st.columns(3)
     week_end = left.selectbox(
         "Weeks end on",
@@ -281,7 +286,7 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
             else text.weekday(day or "SAT")
         ),
         key=f"week_end_{st.session_state['n_inspections']}",
-        help="The first and last week are dropped when the data do not cover them.",
+        help="The first and last week are dropped if the data do not cover them completely.",
     )
     include_promo = middle.selectbox(
         "Promotional sales",
@@ -289,7 +294,7 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
         format_func=lambda kept: "kept" if kept else "left out: baseline demand",
         key="include_promo",
         disabled=not has_promo,
-        help="A week that had promotional sales only is then missing, not zero. A missing flag is not a promotion.",
+        help="If left out, a week with promotional sales only is missing, not zero. A missing flag means not promoted.",
     )
     returns = right.selectbox(
         "Returns",
@@ -305,32 +310,32 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
         index=int(shares_lines),
         format_func={"keep": "added up", "drop": "counted once"}.__getitem__,
         key=f"duplicates_{st.session_state['n_inspections']}",
-        help="Lines of receipts that several files share."
+        help="Receipt lines that are in several files."
         if inspection.is_lines
-        else "Rows of the same item, store and day; of those the last one counts.",
+        else "Rows of the same item, store and day. If counted once, the last one is used.",
     )
     bad = middle.selectbox(
-        "Rows that cannot be read",
+        "Unreadable rows",
         [False, True],
-        format_func=lambda skip: "are left out" if skip else "stop the loading",
+        format_func=lambda skip: "skip" if skip else "stop loading",
         key="skip_bad",
-        help="Either way they are shown with file, line and value.",
+        help="The report lists them with file, line and value in both cases.",
     )
     odd_dates = right.selectbox(
-        "Dates far from all others",
+        "Outlying dates",
         ["", "drop", "keep"],
-        format_func={"": "stop the loading", "drop": "are left out", "keep": "are read"}.__getitem__,
+        format_func={"": "stop loading", "drop": "skip", "keep": "load"}.__getitem__,
         key="odd_dates",
-        help="A few rows more than a year from all others, or in the future: their year may be mistyped.",
+        help="A few rows more than a year from all others, or in the future. Their year may be wrong.",
     )
     cancelled = "keep"
     if inspection.cancelled:
         cancelled = st.columns(3)[0].selectbox(
-            "Cancelled and refunded orders",
+            "Cancelled orders",
             ["keep", "drop"],
-            format_func={"keep": "count", "drop": "are left out"}.__getitem__,
+            format_func={"keep": "count", "drop": "leave out"}.__getitem__,
             key="cancelled",
-            help=f"As the column {text.plain(inspection.cancelled)} says. The report counts them either way.",
+            help=f"By the column {text.plain(inspection.cancelled)}, with refunds. The report counts them either way.",
         )
     return {
         "odd_dates": odd_dates,
@@ -343,17 +348,17 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
     }
 
 
-def request(spec: IngestSpec, **choices: Any) -> int:
-    """Asks for the ingest; its id.
+def request_load(spec: IngestSpec, **choices: Any) -> int:
+    """Submits the ingest; returns its id.
 
     Raises
     ------
     FcstError
-        if it is refused at once.
+        if the ingest is refused.
     """
     try:
         ingest_id = loading.request_ingest(replace(spec, **choices))
-    except Conflict:  # other files than those on the page: they are looked at anew
+    except Conflict:  # the files have changed: inspect them again
         st.session_state.pop("inspected", None)
         raise
     for name in ("saved_ids", "saved_paths", "inspected", "inspection"):

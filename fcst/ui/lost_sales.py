@@ -1,4 +1,4 @@
-"""What pages show of sales lost to stock-outs: the sums of a run, the items that lost most, the line of one item."""
+"""Lost sales on pages: totals and items of a run, and a caption for one item."""
 
 from dataclasses import asdict
 
@@ -16,19 +16,19 @@ PAGE_ITEMS = 20
 
 
 def show_lost_sales(job: Job) -> str | None:
-    """The section of a run: sums and a page of its items; nothing where no week is, or looks, out of stock.
+    """Shows totals and a page of items of a run; nothing if no week is out of stock or suspected.
 
     Returns
     -------
     str or None
-        the item that was clicked.
+        the clicked item.
     """
     totals = read(("lost sales", run_key(job)), lambda: lost_sales.sum_lost_sales(job))
     if not totals.n_found:
         return None
     st.header("Lost sales", anchor=False)
     _show_totals(totals)
-    st.caption(_in_words(job, totals))
+    st.caption(_describe(job, totals))
     page = page_in_url(totals.n_found, PAGE_ITEMS)
     items = read(
         ("items that lost", run_key(job), page),
@@ -36,15 +36,15 @@ def show_lost_sales(job: Job) -> str | None:
     )
     chosen = _show_items(items, page, has_lost=totals.n_items > 0)
     choose_page(totals.n_found, PAGE_ITEMS)
-    st.caption("Click an item to see its forecast.")
+    st.caption("Click an item to open its forecast.")
     return chosen
 
 
 def show_item(job: Job, unique_id: str) -> None:
-    """One line of what an item has lost; nothing where it has no week out of stock."""
+    """Caption on the lost sales of an item; nothing if it has no week out of stock."""
     found = read(("item that lost", run_key(job), unique_id), lambda: lost_sales.find_lost_sales(job, unique_id))
     if found is not None and found.n_weeks:
-        share = "" if found.share is None else f", {text.percent(found.share)} of what it sold in its history"
+        share = "" if found.share is None else f", {text.percent(found.share)} of the units sold in its history"
         st.caption(
             f"Lost sales: about {text.count(round(found.units), 'unit')} in {text.count(found.n_weeks, 'week')}{share}."
         )
@@ -55,34 +55,34 @@ def _show_totals(totals: RunLostSales) -> None:
         if totals.n_items:
             share = text.percent(totals.share)
             _metric("Lost units", text.large(totals.units), f"{share} of units sold", "lost_sales")
-            beside = f"of {text.count(totals.n_items, 'item')}"
-            _metric("Weeks out of stock", f"{totals.n_weeks:,}", beside, "out_of_stock")
+            note = f"of {text.count(totals.n_items, 'item')}"
+            _metric("Weeks out of stock", f"{totals.n_weeks:,}", note, "out_of_stock")
         if totals.n_items_suspected:
-            beside = f"of {text.count(totals.n_items_suspected, 'item')}"
-            _metric("Suspected weeks", f"{totals.n_weeks_suspected:,}", beside, "suspected")
+            note = f"of {text.count(totals.n_items_suspected, 'item')}"
+            _metric("Suspected weeks", f"{totals.n_weeks_suspected:,}", note, "suspected")
 
 
-def _metric(label: str, value: str, beside: str, meaning: str) -> None:
+def _metric(label: str, value: str, note: str, meaning: str) -> None:
     help_text = MEANING[meaning]
-    st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=260, help=help_text)
+    st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True, width=260, help=help_text)
 
 
-def _in_words(job: Job, totals: RunLostSales) -> str:
-    """What the numbers are of, and how suspected weeks count in this run."""
+def _describe(job: Job, totals: RunLostSales) -> str:
+    """Scope of the totals, and how this run counts suspected weeks."""
     parts = ["Over the whole history of the items."]
     if totals.n_items:
         parts.append(
-            "Lost units are an estimate from the weeks around; the share is of what all items of the run sold."
+            "Lost units are estimated from the weeks around. The share is of the units sold by all items of the run."
         )
     if totals.n_weeks_suspected and job.spec.skips_stockouts:
-        parts.append("Suspected weeks are taken as out of stock.")
+        parts.append("Suspected weeks count as out of stock.")
     elif totals.n_weeks_suspected:
         parts.append("Suspected weeks count as zero demand. A new run can skip them.")
     return " ".join(parts)
 
 
 def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | None:
-    if not items:  # the run was deleted meanwhile
+    if not items:  # the run was deleted in the meantime
         return None
     known = [name for name in ("description", "family") if any(getattr(item, name) for item in items)]
     columns = ["unique_id", *known, *(["units", "share", "n_weeks"] if has_lost else []), "n_suspected"]
@@ -100,7 +100,7 @@ def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | 
             "family": "Family",
             "units": st.column_config.NumberColumn("Lost units", format="localized", help=MEANING["lost_sales"]),
             "share": st.column_config.NumberColumn(
-                "Share of sold", format="%.1f %%", help="Lost units, divided by the units that the item sold."
+                "Share of sold", format="%.1f %%", help="Lost units, divided by the units sold of the item."
             ),
             "n_weeks": st.column_config.NumberColumn(
                 "Weeks out of stock", format="localized", help=MEANING["out_of_stock"]

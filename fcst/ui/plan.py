@@ -1,4 +1,4 @@
-"""The plan of an item or of a sum: the grid in which it is edited, the dialog for many weeks, the list of changes."""
+"""Plan of an item or total: editable grid, dialog to adjust weeks, list of adjustments."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -23,24 +23,24 @@ from fcst.ui.shell import choose_one, show_error
 from fcst.ui.signin import ask_for_name, may
 
 SHOWN_CHANGES = 20
-PERCENT, UNITS, TOTAL = "By percent", "To units a week", "To units in all"
+PERCENT, UNITS, TOTAL = "Change in %", "Set units per week", "Set total units"
 _PERIODS = {"": "Weeks", "month": "Months", "quarter": "Quarters"}
 _PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%")
 _UNITS = re.compile(r"\d[\d,\s]*(?:\.\d+)?|\.\d+")
 
 
 @dataclass(frozen=True)
-class Edited:
-    """What is edited.
+class EditTarget:
+    """The plan that is edited.
 
     Parameters
     ----------
     which
-        the items, one or many.
+        filter of the items, one or many.
     scope
-        which they are, in words.
+        description of the items.
     seen
-        the last change of the plan that is shown.
+        number of the last change in the plan shown.
     """
 
     job: Job
@@ -50,13 +50,13 @@ class Edited:
     seen: int
 
 
-def show_plan(edited: Edited, view: View) -> None:
-    """The grid, with last year, the model's forecast, what was adjusted, and the final plan, which is edited."""
-    if said := st.session_state.pop("plan_said", ""):
-        st.toast(said)
+def show_plan(edited: EditTarget, view: View) -> None:
+    """Grid of last year, model forecast, adjustments and final plan; the final plan is editable."""
+    if message := st.session_state.pop("plan_said", ""):
+        st.toast(message)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         period = Period(choose_one("Periods", _PERIODS, "period", label_visibility="collapsed") or "week")
-        if may(Scope.RUN) and st.button("Change weeks …", icon=":material/edit:", key="adjust"):
+        if may(Scope.RUN) and st.button("Adjust weeks …", icon=":material/edit:", key="adjust"):
             ask_for_change(edited, view)
     place = st.container()
     split = split_weeks([week.date() for week in view.forecast["wk_end_dt"]], period)
@@ -66,7 +66,7 @@ def show_plan(edited: Edited, view: View) -> None:
 
     def save(edit: GridEdit) -> None:
         try:
-            change = _change_of(split, final, edit.cells)
+            change = _parse_change(split, final, edit.cells)
             n = adjustments.adjust(
                 edited.job, edited.model, edited.which, change, edit.reason, edit.who, edited.scope, edited.seen
             )
@@ -74,7 +74,7 @@ def show_plan(edited: Edited, view: View) -> None:
             st.session_state["plan_refused"] = exc
             return
         st.session_state["who"] = edit.who
-        st.session_state["plan_said"] = f"Adjustment {n} is saved. The model's own forecast stays beside it."
+        st.session_state["plan_said"] = f"Adjustment {n} saved. The model forecast does not change."
 
     if (refused := st.session_state.pop("plan_refused", None)) is not None:
         with place:
@@ -88,7 +88,7 @@ def show_plan(edited: Edited, view: View) -> None:
     ]
     plan_grid(
         f"Plan of {edited.scope}",
-        [_title(span, period) for span in split.spans],
+        [_period_header(span, period) for span in split.spans],
         rows,
         key="plan_grid",
         version=f"{edited.job.job_id} {edited.model} {edited.scope} {edited.which} {period} {edited.seen}",
@@ -106,7 +106,7 @@ def _row(
 
 
 def _units(units: float, is_signed: bool = False) -> str:
-    """Units as they can be typed again; a dash where they are not known, nothing where nothing was changed."""
+    """Units in a format that can be typed in again; a dash if unknown, empty for no adjustment."""
     if np.isnan(units):
         return "–"
     if is_signed and units == 0:
@@ -114,58 +114,58 @@ def _units(units: float, is_signed: bool = False) -> str:
     return f"{units:{'+' if is_signed else ''},.{0 if abs(units) >= 100 else 1}f}"
 
 
-def _title(span: Span, period: Period) -> tuple[str, str, str]:
+def _period_header(span: Span, period: Period) -> tuple[str, str, str]:
     if period == Period.WEEK:
         return span.name, f"{span.last:%m-%d}", f"{span.last:%Y}"
     n_days = (span.last - span.first).days + 1
     return span.name, span.name, "" if span.is_whole else f"{span.n_days} of {n_days} days"
 
 
-def _change_of(split: Split, final: FloatArray, typed: dict[str, str]) -> Change:
-    """What was typed into cells, as units of weeks.
+def _parse_change(split: Split, final: FloatArray, typed: dict[str, str]) -> Change:
+    """Converts the typed cells to a change of weekly units.
 
     Raises
     ------
     InputError
-        that names a cell whose text is neither units nor a percentage.
+        if a cell has neither units nor a percentage; names the cell.
     """
     now, wanted = split.add_up(final), list[float | None]()
     for span, units in zip(split.spans, now, strict=True):
-        wanted.append(_number(span.name, typed[span.name], float(units)) if span.name in typed else None)
+        wanted.append(_parse_cell(span.name, typed[span.name], float(units)) if span.name in typed else None)
     weeks = split.weeks_for(final, wanted)
     places = [place for place, units in enumerate(weeks) if units is not None]
     if not places:
-        raise InputError("Nothing was changed.", "Type units into a cell of the final plan.")
+        raise InputError("No cells were changed.", "Enter units in a cell of the final plan.")
     first, last = places[0], places[-1]
     return Change(split.week_ends[first], split.week_ends[last], targets=tuple(weeks[first : last + 1]))
 
 
-def _number(name: str, typed: str, now: float) -> float:
+def _parse_cell(name: str, typed: str, now: float) -> float:
     if (percent := _PERCENT.fullmatch(typed.strip())) is not None:
         value = now * (1 + float(percent[1]) / 100)
     elif _UNITS.fullmatch(typed.strip()) is not None:
         value = float(re.sub(r"[,\s]", "", typed))
     else:
-        raise InputError(f"The cell {name} has {typed[:40]!r}.", "Give units from 0 on, or a percentage such as +8 %.")
+        raise InputError(f"Cell {name} has {typed[:40]!r}.", "Enter units, 0 or more, or a percentage such as +8 %.")
     if not 0 <= value <= MAX_UNITS:
-        raise InputError(f"The cell {name} has {typed[:40]!r}.", f"Give units from 0 to {MAX_UNITS:,.0f}.")
+        raise InputError(f"Cell {name} has {typed[:40]!r}.", f"Enter units from 0 to {MAX_UNITS:,.0f}.")
     return value
 
 
 def show_changes(job: Job, model: str, which: RunFilter) -> None:
-    """The changes of this plan, the newest first, with those that an earlier run handed on."""
+    """Adjustments of this plan, newest first, including those carried over from earlier runs."""
     made = adjustments.list_adjustments(job, which, model, SHOWN_CHANGES + 1)
     if not made:
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Adjustments**")
         carried = [row for row in made if row.carried_from is not None and row.undone_at is None]
-        if carried and may(Scope.RUN) and st.button("Drop those carried over …", key="drop_carried"):
-            ask_to_drop(job, model)
+        if carried and may(Scope.RUN) and st.button("Undo carried over …", key="drop_carried"):
+            ask_to_undo_carried(job, model)
     for row in made[:SHOWN_CHANGES]:
         _show_change(row)
     if len(made) > SHOWN_CHANGES:
-        st.caption(f"The last {SHOWN_CHANGES} are shown. The Excel file has all of them.")
+        st.caption(f"Only the newest {SHOWN_CHANGES} are shown. The Excel download has all.")
 
 
 def _show_change(row: Adjustment) -> None:
@@ -173,7 +173,7 @@ def _show_change(row: Adjustment) -> None:
     if row.percent is not None:
         how = f"{row.percent:+,.1f} %"
     elif row.units is not None:
-        how = f"to {text.units(row.units)} units a week"
+        how = f"set to {text.units(row.units)} units per week"
     weeks = text.weeks_ending(row.first_wk_end_dt, row.last_wk_end_dt)
     of = f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope
     who = f"{text.plain(row.made_by)}, {text.moment(row.made_at)}"
@@ -182,8 +182,8 @@ def _show_change(row: Adjustment) -> None:
     undone = "" if row.undone_at is None else f" Undone by {text.plain(row.undone_by)}, {text.moment(row.undone_at)}."
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(width="stretch", gap="xsmall"):
-            said = f"**{how}**, {weeks}, {text.plain(of)}: {text.plain(row.reason)}"
-            st.markdown(f"{'Undone: ' if undone else ''}{said}")
+            summary = f"**{how}**, {weeks}, {text.plain(of)}: {text.plain(row.reason)}"
+            st.markdown(f"{'Undone: ' if undone else ''}{summary}")
             st.caption(f"{who}.{undone}")
         if (
             not undone
@@ -193,77 +193,77 @@ def _show_change(row: Adjustment) -> None:
             ask_to_undo(row, how)
 
 
-@st.dialog("Change weeks")
-def ask_for_change(edited: Edited, view: View) -> None:
-    """Asks for one change of several weeks, which is spread over the items and, where it is a total, over the weeks."""
-    st.caption(text.plain(f"Of {edited.scope}."))
+@st.dialog("Adjust weeks")
+def ask_for_change(edited: EditTarget, view: View) -> None:
+    """Form for one adjustment of several weeks; it is spread over the items, a total also over the weeks."""
+    st.caption(text.plain(f"For {edited.scope}."))
     days = [week.date() for week in view.forecast["wk_end_dt"]]
     first, last = ask_weeks(days, (days[0], days[-1]), "adjust_weeks")
     ways = [PERCENT, UNITS, TOTAL] if first != last else [PERCENT, UNITS]
-    how = st.segmented_control("Change", ways, default=PERCENT, required=True, key="adjust_how")
+    how = st.segmented_control("Adjustment", ways, default=PERCENT, required=True, key="adjust_how")
     is_in = view.forecast["wk_end_dt"].dt.date.between(first, last)
     now = view.forecast.loc[is_in, "final"]
     if how == PERCENT:
         percent = st.number_input(
-            "Percent, less than 0 for less", -100.0, float(MAX_PERCENT), 10.0, 5.0, "%.1f", key="adjust_percent"
+            "Change in % (negative lowers it)", -100.0, float(MAX_PERCENT), 10.0, 5.0, "%.1f", key="adjust_percent"
         )
         change, after = Change(first, last, percent=percent), float(now.sum()) * (1 + percent / 100)
     elif how == UNITS:
         usual = round(float(now.mean()), 1)
-        units = st.number_input("Units a week", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_units")
+        units = st.number_input("Units per week", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_units")
         change, after = Change(first, last, units=units), units * len(now)
     else:
         usual = round(float(now.sum()), 1)
-        after = st.number_input("Units in all weeks", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_total")
-        is_even = st.checkbox("The same units each week", key="adjust_even")
+        after = st.number_input("Total units", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_total")
+        is_even = st.checkbox("Same units each week", key="adjust_even")
         change = Change(first, last, total=after, is_even=is_even)
-    st.markdown(f"These {text.count(len(now), 'week')}: {text.units(now.sum())} → **{text.units(after)} units**")
-    reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="A campaign in week 34")
+    st.markdown(f"{text.count(len(now), 'week')}: {text.units(now.sum())} → **{text.units(after)} units**")
+    reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="Campaign in week 34")
     who = ask_for_name("adjust_who")
-    if st.button("Save the adjustment", type="primary", key="adjust_save"):
-        _do(
+    if st.button("Save adjustment", type="primary", key="adjust_save"):
+        _submit(
             lambda: adjustments.adjust(
                 edited.job, edited.model, edited.which, change, reason, who, edited.scope, edited.seen
             ),
-            "The adjustment is saved. The model's own forecast stays beside it.",
+            "Adjustment saved. The model forecast does not change.",
         )
 
 
 @st.dialog("Undo this adjustment?")
 def ask_to_undo(row: Adjustment, how: str) -> None:
     items = text.plain(f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope)
-    st.markdown(f"**{how}** of {items} will not count any more. It stays in this list, as undone.")
+    st.markdown(f"**{how}** for {items} is removed from the final plan. It stays in the list as undone.")
     who = ask_for_name("adjust_who")
-    if st.button("Undo it", type="primary", key="undo_now"):
-        _do(lambda: adjustments.undo(row.adjustment_id, who), "The adjustment is undone.")
+    if st.button("Undo adjustment", type="primary", key="undo_now"):
+        _submit(lambda: adjustments.undo(row.adjustment_id, who), "Adjustment undone.")
 
 
-@st.dialog("Drop the adjustments that were carried over?")
-def ask_to_drop(job: Job, model: str) -> None:
-    st.markdown("What this run took over from earlier ones will not count any more. It stays in this list, as undone.")
+@st.dialog("Undo carried-over adjustments?")
+def ask_to_undo_carried(job: Job, model: str) -> None:
+    st.markdown("All adjustments from earlier runs are removed from the final plan. They stay in the list as undone.")
     who = ask_for_name("adjust_who")
-    if st.button("Drop them", type="primary", key="drop_now"):
-        _do(lambda: adjustments.drop_carried(job, model, who), "The adjustments that were carried over are undone.")
+    if st.button("Undo adjustments", type="primary", key="drop_now"):
+        _submit(lambda: adjustments.drop_carried(job, model, who), "Carried-over adjustments undone.")
 
 
-def _do(change: Callable[[], object], said: str) -> None:
-    """Closes the dialog when it is done, and says so; stays open and says why when it is refused."""
+def _submit(change: Callable[[], object], message: str) -> None:
+    """Applies a change and closes the dialog with a message; on an error the dialog stays open and shows it."""
     try:
         change()
     except FcstError as exc:
         show_error(exc)
         return
-    st.session_state["plan_said"] = said
+    st.session_state["plan_said"] = message
     st.rerun()
 
 
 def ask_weeks(days: Sequence[date], usual: tuple[date, date], key: str) -> tuple[date, date]:
-    """The first and the last week of a change; without asking where there is one week only.
+    """Returns the first and last week of a change; shows no slider if there is only one week.
 
     Parameters
     ----------
     usual
-        what is chosen at first.
+        default choice.
     key
         of the slider.
     """

@@ -1,4 +1,4 @@
-"""The dialog in which an edited plan is uploaded: what it would change, what cannot be taken, and saving it."""
+"""Dialog to upload an edited plan: preview of its changes, refused cells, save."""
 
 import math
 
@@ -18,23 +18,23 @@ from fcst.ui.shell import show_error
 from fcst.ui.signin import ask_for_name, may
 
 SHOWN = 300
-"""Cells of a preview; all are counted."""
-_KEPT = "plan_upload"
-_MEANWHILE = {Meanwhile.KEEP: "Keep theirs", Meanwhile.OVERWRITE: "Overwrite with those of the file"}
+"""Cells listed in a preview; counts include all cells."""
+_STATE_KEY = "plan_upload"
+_CONFLICT_LABELS = {Meanwhile.KEEP: "Keep their changes", Meanwhile.OVERWRITE: "Overwrite with the file"}
 
 
 def upload_button(job: Job, model: str) -> None:
-    """Opens the dialog; those who may not change plans do not see it."""
-    if may(Scope.RUN) and st.button("Upload a plan …", icon=":material/upload:", key="upload_plan"):
-        st.session_state.pop(_KEPT, None)
+    """Button that opens the dialog; hidden from viewers."""
+    if may(Scope.RUN) and st.button("Upload plan …", icon=":material/upload:", key="upload_plan"):
+        st.session_state.pop(_STATE_KEY, None)
         ask_for_plan_file(job, model)
 
 
-@st.dialog("Upload a plan", width="large")
+@st.dialog("Upload plan", width="large")
 def ask_for_plan_file(job: Job, model: str) -> None:
-    """Asks for a file, shows what it would change, and saves it as one adjustment."""
+    """Uploads a file, shows its changes, and saves them as one adjustment."""
     st.caption(
-        text.plain(f"An edited download of the plan of run {job.job_id} by {model}: Excel, or CSV with a column Key.")
+        text.plain(f"Upload an edited plan of run {job.job_id}, model {model}: Excel, or CSV with a column Key.")
     )
     file = st.file_uploader("Plan", type=["xlsx", "csv"], label_visibility="collapsed", key="plan_file")
     if file is None:
@@ -50,14 +50,14 @@ def ask_for_plan_file(job: Job, model: str) -> None:
 
 
 def _read(job: Job, model: str, file: "st.runtime.uploaded_file_manager.UploadedFile") -> PlanUpload:
-    """What a file would change; read again where the plan has changed since."""
+    """Compares a file with the plan; again if the plan has changed since."""
     key = (job.job_id, model, file.file_id, adjustments.last_change(job.job_id))
-    kept = st.session_state.get(_KEPT)
-    if kept is None or kept[0] != key:
-        with st.spinner("Comparing it with the plan …"):
-            kept = key, read_plan_file(job, model, file, file.name)
-        st.session_state[_KEPT] = kept
-    upload: PlanUpload = kept[1]
+    stored = st.session_state.get(_STATE_KEY)
+    if stored is None or stored[0] != key:
+        with st.spinner("Comparing with the plan …"):
+            stored = key, read_plan_file(job, model, file, file.name)
+        st.session_state[_STATE_KEY] = stored
+    upload: PlanUpload = stored[1]
     return upload
 
 
@@ -71,19 +71,19 @@ def _show_preview(upload: PlanUpload) -> None:
         )
         _show_changes(upload)
     else:
-        st.info("This file changes nothing.", icon=":material/check:")
-    said = [f"{text.count(upload.n_rows, 'row')} read, {text.count(upload.n_unchanged, 'cell')} as they were."]
-    st.caption(text.plain(" ".join([*said, *upload.remarks])))
+        st.info("The file has no changes.", icon=":material/check:")
+    notes = [f"{text.count(upload.n_rows, 'row')} read, {text.count(upload.n_unchanged, 'cell')} unchanged."]
+    st.caption(text.plain(" ".join([*notes, *upload.remarks])))
     if upload.n_bad:
-        st.warning(f"{text.count(upload.n_bad, 'cell')} cannot be taken.", icon=":material/error:")
+        st.warning(f"{text.count(upload.n_bad, 'cell')} refused.", icon=":material/error:")
         bad = upload.bad[:SHOWN]
-        frame = pd.DataFrame({"Cell": [one.cell for one in bad], "Why": [one.why for one in bad]})
+        frame = pd.DataFrame({"Cell": [one.cell for one in bad], "Reason": [one.why for one in bad]})
         tables.show(frame, key="plan_bad")
-        _say_rest(upload.n_bad)
+        _show_truncation(upload.n_bad)
 
 
 def _show_changes(upload: PlanUpload) -> None:
-    # Those that need a decision come first.
+    # Changes that need a decision come first.
     changes = sorted(upload.changes, key=lambda change: not change.changed_meanwhile)[:SHOWN]
     frame = pd.DataFrame(
         {
@@ -99,30 +99,28 @@ def _show_changes(upload: PlanUpload) -> None:
     if not any(change.name for change in changes):
         frame = frame.drop(columns="Name")
     if upload.meanwhile:
-        frame.insert(0, "Meanwhile", ["changed by others" if change.changed_meanwhile else "" for change in changes])
+        frame.insert(0, "Conflict", ["changed by others" if change.changed_meanwhile else "" for change in changes])
     units = st.column_config.NumberColumn(format="%,.1f")
     tables.show(frame, key="plan_changes", column_config=dict.fromkeys(("Before", "After", "Difference"), units))
-    _say_rest(len(upload.changes))
+    _show_truncation(len(upload.changes))
 
 
-def _say_rest(n: int) -> None:
+def _show_truncation(n: int) -> None:
     if n > SHOWN:
-        st.caption(f"The first {SHOWN:,} of {n:,} are shown.")
+        st.caption(f"First {SHOWN:,} of {n:,}.")
 
 
 def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
     skip_bad, meanwhile, n_saved = False, Meanwhile.REFUSE, len(upload.changes)
     if upload.n_bad:
-        skip_bad = st.checkbox(
-            f"Save without the {text.count(upload.n_bad, 'cell')} that cannot be taken", key="plan_skip"
-        )
+        skip_bad = st.checkbox(f"Save without {text.count(upload.n_bad, 'refused cell')}", key="plan_skip")
     if found := upload.meanwhile:
         cells = text.count(len(found), "cell")
         chosen = st.radio(
-            f"Others have changed {cells} since the download",
-            list(_MEANWHILE),
+            f"Others changed {cells} since the download",
+            list(_CONFLICT_LABELS),
             index=None,
-            format_func=lambda choice: _MEANWHILE[choice],
+            format_func=lambda choice: _CONFLICT_LABELS[choice],
             horizontal=True,
             key="plan_meanwhile",
         )
@@ -130,7 +128,7 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
         n_saved -= len(found) if meanwhile == Meanwhile.KEEP else 0
     left, right = st.columns([2, 1])
     with left:
-        placeholder = "The plan of the sales team"
+        placeholder = "Plan of the sales team"
         reason = st.text_input("Reason", max_chars=MAX_REASON, key="plan_reason", placeholder=placeholder)
     with right:
         who = ask_for_name("plan_who")
@@ -140,6 +138,6 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
         except FcstError as exc:
             show_error(exc)
             return
-        st.session_state.pop(_KEPT, None)
-        st.session_state["plan_said"] = f"{text.count(n_saved, 'change')} of the file are saved as one adjustment."
+        st.session_state.pop(_STATE_KEY, None)
+        st.session_state["plan_said"] = f"{text.count(n_saved, 'change')} saved as one adjustment."
         st.rerun()

@@ -1,4 +1,4 @@
-"""A run's progress, its batches, when they ran, and what went wrong, as the page Runs shows them."""
+"""Views of one run: progress, batches, timeline, failures, history, batch log."""
 
 import pandas as pd
 import streamlit as st
@@ -23,14 +23,14 @@ MOST_LINES = 50
 MOST_REASONS = 20
 
 IN_WORK = "in_work"
-OF_BATCHES = tuple(stage for stage in Stage if stage is not Stage.LEARNING)
+BATCH_STAGES = tuple(stage for stage in Stage if stage is not Stage.LEARNING)
 STAGES: dict[str, tuple[Stage, ...]] = {
-    "": OF_BATCHES,
+    "": BATCH_STAGES,
     IN_WORK: (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING),
-    **{stage.value: (stage,) for stage in OF_BATCHES},
+    **{stage.value: (stage,) for stage in BATCH_STAGES},
 }
 SORTS = {
-    BatchSort.URGENT: "in work and failed first",
+    BatchSort.URGENT: "running and failed first",
     BatchSort.NUMBER: "number",
     BatchSort.LONGEST: "longest first",
     BatchSort.ATTEMPTS: "most attempts first",
@@ -39,7 +39,7 @@ SORTS = {
 
 
 def show_progress(job: Job) -> None:
-    """How far a run is, how fast, and why it waits if it does."""
+    """Progress and rate of a run, and why it waits or has stalled."""
     stall = find_stalls([job]).get(job.job_id)
     st.progress(job.n_done / job.n_items)
     with st.container(horizontal=True):
@@ -49,10 +49,10 @@ def show_progress(job: Job) -> None:
             st.metric("Items cancelled", f"{job.n_cancelled:,}", border=True)
         st.metric("Rate", f"{job.items_per_s:,.1f} items/s" if job.items_per_s else "–", border=True)
         if job.is_over:
-            st.metric("Took", text.duration(job.seconds) or "–", border=True)
+            st.metric("Duration", text.duration(job.seconds) or "–", border=True)
         else:
             left = None if stall else job.time_left_s
-            st.metric("Time left, about", text.duration(left) or "–", border=True)
+            st.metric("Time left (estimate)", text.duration(left) or "–", border=True)
     _show_learning(job)
     if job.is_over:
         return
@@ -60,33 +60,35 @@ def show_progress(job: Job) -> None:
         st.error(text.stalled(stall), icon=":material/error:")
     elif reason := why_waiting(job):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
-    st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
+    st.caption(
+        "Cancelling stops waiting batches immediately and running batches within two seconds. Finished items stay."
+    )
 
 
 def _show_learning(job: Job) -> None:
-    """What the run learns across its items before they are forecast."""
+    """Progress of the learning step of a run."""
     found = jobs.find_learning(job.job_id) if job.spec.learns else None
     if found is None:
         return
     if found.stage == Stage.COMPLETED:
-        st.caption(f":material/school: Learnt across its items in {text.duration(found.seconds)}.")
+        st.caption(f":material/school: Learning across items took {text.duration(found.seconds)}.")
     elif found.stage == Stage.LEARNING:
-        words = f"Learning across its items, for {text.duration(found.seconds)}; the batches wait for it."
+        words = f"Learning across items for {text.duration(found.seconds)}. Batches start afterwards."
         st.info(words, icon=":material/school:")
     elif found.stage == Stage.FAILED:
         why = text.plain(found.error or "")
-        st.warning(f"Nothing was learnt across items; they are forecast without it. {why}", icon=":material/school:")
+        st.warning(f"Learning across items failed. Items are forecast without it. {why}", icon=":material/school:")
 
 
 def show_batches(job: Job) -> None:
-    """A page of the batches of a run, with stage, attempt, counts and times; a click on one leads to its log."""
+    """Shows a page of the batches of a run; a click on a batch opens its log."""
     if st.query_params.get("view") == "log":
-        st.rerun()  # a batch was selected: the whole page, which shows its log
+        st.rerun()  # a batch was selected: rerun the whole page, which shows its log
     counts = [f"{job.batches[stage]:,} {stage_words(stage)}" for stage in Stage if stage in job.batches]
     st.header(f"Batches: {', '.join(counts)}", anchor=False)
     with st.container(horizontal=True):
-        in_words = {"": "all", IN_WORK: "in work"}
-        stage = choose("Stage", list(STAGES), "stage", lambda name: in_words.get(name) or stage_words(name), width=220)
+        names = {"": "all", IN_WORK: "running"}
+        stage = choose("Stage", list(STAGES), "stage", lambda name: names.get(name) or stage_words(name), width=220)
         sort = choose("Order", list(SORTS), "sort", SORTS.__getitem__, width=240)
     stages = STAGES[stage]
     n_found = sum(job.batches.get(stage, 0) for stage in stages)
@@ -97,7 +99,7 @@ def show_batches(job: Job) -> None:
     )
     st.session_state["shown_batches"] = [row.batch_no for row in rows]
     if not rows:
-        st.caption("No batch is in this stage now.")
+        st.caption("No batches are in this stage now.")
         return
     tables.show(
         batch_frame(rows),
@@ -117,12 +119,12 @@ def show_batches(job: Job) -> None:
         },
     )
     choose_page(n_found, BATCHES_A_PAGE)
-    which = f"{skip + 1:,} to {skip + len(rows):,} of {n_found:,} batches. " if len(rows) < n_found else ""
-    st.caption(f"{which}Click a batch to read its log.")
+    which = f"Batches {skip + 1:,} to {skip + len(rows):,} of {n_found:,}. " if len(rows) < n_found else ""
+    st.caption(f"{which}Click a batch to open its log.")
 
 
 def _open_batch() -> None:
-    """A selection is a row's place in the table as it was drawn; the batches drawn there may have moved since."""
+    """Opens the log of the selected batch. A selection is a position in the table as drawn; batches may have moved."""
     if (row := tables.clicked_row(st.session_state["batches"])) is not None:
         params = {key: value for key, value in st.query_params.to_dict().items() if key == "job"}
         number = st.session_state["shown_batches"][row]
@@ -130,38 +132,36 @@ def _open_batch() -> None:
 
 
 def show_timeline(job: Job) -> None:
-    """When which batch ran, beside which others, and what was tried again."""
+    """Chart of the attempts of batches over time."""
     if not job.n_attempts:
-        st.caption("No batch has begun.")
+        st.caption("No batch has started.")
         return
     n_pages = -(-job.n_attempts // ATTEMPTS_A_PAGE)
     number = page_in_url(job.n_attempts, ATTEMPTS_A_PAGE)
     attempts = jobs.list_attempts(job.job_id, ATTEMPTS_A_PAGE, (n_pages - number) * ATTEMPTS_A_PAGE)
-    if attempts.empty:  # the run has been deleted this instant, which this says
+    if attempts.empty:  # the run was just deleted: this raises the error
         jobs.get_job(job.job_id)
         return
     for column in ("started_at", "ended_at"):
         attempts[column] = [at.to_pydatetime().astimezone().replace(tzinfo=None) for at in attempts[column]]
-    st.plotly_chart(charts.timeline_chart(attempts), key="timeline", alt="When which batch ran")
+    st.plotly_chart(charts.timeline_chart(attempts), key="timeline", alt="Attempts of batches over time")
     choose_page(job.n_attempts, ATTEMPTS_A_PAGE)
-    which = (
-        f" {len(attempts):,} of {job.n_attempts:,} attempts are shown, page 1 has the newest." if n_pages > 1 else ""
-    )
-    st.caption(f"A lane is what one process can have done; which process it was is not kept.{which}")
+    which = f" {len(attempts):,} of {job.n_attempts:,} attempts shown; page 1 has the newest." if n_pages > 1 else ""
+    st.caption(f"Each row is one worker slot. The worker process itself is not recorded.{which}")
 
 
 def show_failures(job: Job) -> None:
-    """The items that failed or were cancelled, by reason, each with the way to run them again."""
+    """Failed and cancelled items, grouped by reason, with a retry button for each group."""
     reasons = jobs.count_reasons(job.job_id)
     if not reasons:
-        st.caption("No item has failed, and none was cancelled." if job.is_over else "No item has failed so far.")
+        st.caption("No items failed or were cancelled." if job.is_over else "No items have failed so far.")
         return
     if not job.is_over:
-        st.caption("What failed can be run again when the run has ended.")
+        st.caption("Failed items can be retried after the run has ended.")
     for number, row in enumerate(reasons[:MOST_REASONS]):
         _show_reason(job, number, row)
     if len(reasons) > MOST_REASONS:
-        st.caption(f"{len(reasons) - MOST_REASONS:,} more reasons are not shown; the table has all failures.")
+        st.caption(f"{len(reasons) - MOST_REASONS:,} more reasons are not shown. The table lists all failed items.")
     if not job.n_failed:
         return
     st.header(f"{text.count(job.n_failed, 'item')} failed", anchor=False)
@@ -187,7 +187,7 @@ def _show_reason(job: Job, number: int, row: Reason) -> None:
             st.caption(f"In {where}: {text.plain(which)}")
         if job.is_over and may(Scope.RUN):
             st.button(
-                "Run these again",
+                "Retry",
                 key=f"again_{number}",
                 icon=":material/replay:",
                 on_click=_retry_reason,
@@ -201,28 +201,27 @@ def _retry_reason(job_id: int, outcome: str, reason: str) -> None:
 
 
 def show_history(job: Job) -> None:
-    """What people did to the run, then changes of stage of its batches, the newest first; where something went wrong,
-    first only that."""
+    """User actions on the run, then stage changes of its batches, newest first; at first only those with a problem."""
     done = actions.list_actions(job.job_id, MOST_ACTIONS)
     words = [f"{text.moment(row.at)} {text.plain(row.who)}: {row.action} {text.plain(row.words)}" for row in done]
     st.caption("  \n".join(map(str.rstrip, words)))
-    wrong = jobs.list_events(job.job_id, only_with_reason=True, limit=MOST_EVENTS)
-    is_only_wrong = bool(wrong) and st.toggle("Only what went wrong", value=True, key="only_wrong")
-    events = wrong if is_only_wrong else jobs.list_events(job.job_id, limit=MOST_EVENTS)
+    problems = jobs.list_events(job.job_id, only_with_reason=True, limit=MOST_EVENTS)
+    only_problems = bool(problems) and st.toggle("Problems only", value=True, key="only_wrong")
+    events = problems if only_problems else jobs.list_events(job.job_id, limit=MOST_EVENTS)
     tables.show(event_frame(events), placeholder="", key="events")
     if len(events) == MOST_EVENTS:
-        st.caption(f"The newest {MOST_EVENTS} are shown.")
+        st.caption(f"Only the newest {MOST_EVENTS} are shown.")
 
 
 def show_log(job: Job) -> None:
-    """The log of one batch: the one that the URL has, else the first that failed, else the first that has begun."""
+    """Shows the log of the batch in the URL, otherwise of the first failed batch, otherwise of the first started."""
     batch = jobs.find_batch(job.job_id, number_in_url("batch")) or jobs.find_batch(job.job_id, None)
     if batch is None:
-        st.caption("No batch has begun.")
+        st.caption("No batch has started.")
         return
     st.session_state["log_batch"] = batch.batch_no
     number = st.number_input(
-        "Batch (0: learning)" if job.spec.learns else "Batch",
+        "Batch (0 = learning)" if job.spec.learns else "Batch",
         min_value=0 if job.spec.learns else 1,
         max_value=job.n_batches,
         key="log_batch",
@@ -239,8 +238,8 @@ def show_log(job: Job) -> None:
             wrap_lines=True,
         )
     elif batch.attempt:
-        who = f"Its supervisor, {text.plain(batch.worker)}," if batch.worker else "Its supervisor"
+        who = f"its supervisor {text.plain(batch.worker)}" if batch.worker else "its supervisor"
         st.caption(
-            f"The log in this home has no line of batch {number}. {who} runs on another machine or from another "
-            "home, or was started by hand and writes its log to its own terminal; or the lines are too old to be kept."
+            f"The log in this home folder has no lines of batch {number}. Possible reasons: {who} runs on another "
+            "machine, from another home folder, or in a terminal; or the lines are older than the kept log files."
         )

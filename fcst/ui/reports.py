@@ -1,4 +1,4 @@
-"""A dataset's quality report in sentences and tables. Pure."""
+"""Sentences and tables of a dataset's quality report. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from fcst.specs import ROLES, WIDE
 from fcst.ui.text import count, large, percent, plain, weekday
 
 DROPPED = {
-    "bad": "cannot be read",
-    "sifted": "do not pass the row filter, or are of cancelled orders",
-    "totals": "are totals of other rows",
-    "odd_dates": "have dates far from all others",
-    "no_records": "are no records: empty, headers, footers, sums",
-    "duplicates": "are duplicates, counted once",
-    "returns": "are returns, left out",
-    "promotions": "are promotional, left out",
-    "first_week": "lie in the partial first week",
-    "last_week": "lie in the partial last week",
+    "bad": "unreadable",
+    "sifted": "excluded by the row filter, or cancelled orders",
+    "totals": "totals of other rows",
+    "odd_dates": "outlying dates",
+    "no_records": "not records: empty, headers, footers, sums",
+    "duplicates": "duplicates, counted once",
+    "returns": "returns, left out",
+    "promotions": "promotions, left out",
+    "first_week": "in the partial first week",
+    "last_week": "in the partial last week",
 }
 
 CLASSES = {
@@ -33,7 +33,7 @@ CLASSES = {
 
 
 def report_lines(dataset: Dataset) -> list[str]:
-    """What was read, and what the rules of a week did to it; Markdown."""
+    """Summary of the rows read and the effects of the weekly rules; Markdown."""
     report = dataset.report
     lines = [
         f"{plain(report.source)}: {count(report.n_rows, 'row')}, {count(report.n_items_read, 'item')}, "
@@ -41,41 +41,41 @@ def report_lines(dataset: Dataset) -> list[str]:
         _week_line(dataset),
     ]
     if left_out := report.n_items_read - report.n_items:
-        lines.append(f"{count(left_out, 'item')} sold in no whole week and are left out.")
+        lines.append(f"{count(left_out, 'item')} without sales in whole weeks left out.")
     lines.append(_promo_line(dataset))
     if report.n_flag_missing and report.has_promo_column:
         lines.append(f"{count(report.n_flag_missing, 'row')} without a promotion flag count as not promoted.")
     if report.n_flag_unknown:
         values = ", ".join(plain(value) for value in report.unknown_flags)
         lines.append(
-            f"{count(report.n_flag_unknown, 'row')} with a promotion flag of unknown meaning"
+            f"{count(report.n_flag_unknown, 'row')} with an unknown promotion flag"
             + (f" ({values})" if values else "")
-            + " are taken as missing: not promoted."
+            + " count as not promoted."
         )
     if report.n_weeks_emptied:
         lines.append(
-            f"{count(report.n_weeks_emptied, 'item-week')} had promotional sales only: missing, not zero; "
-            "the models interpolate them."
+            f"{count(report.n_weeks_emptied, 'item-week')} with promotional sales only are missing, not zero; "
+            "models interpolate them."
         )
-    lines.append(f"{count(report.n_weeks_zero, 'item-week')} within an item's life had no sale, and are zero.")
+    lines.append(f"{count(report.n_weeks_zero, 'item-week')} without sales within an item's history count as zero.")
     if report.n_returns:
-        done = "are left out" if report.dropped.returns else "are netted within the week"
-        lines.append(f"{count(report.n_returns, 'row')} are returns (negative units) and {done}.")
+        done = "left out" if report.dropped.returns else "netted within their week"
+        lines.append(f"{count(report.n_returns, 'return')} (negative units) {done}.")
     if report.n_fractional:
-        lines.append(f"{count(report.n_fractional, 'row')} have fractional units, as goods sold by weight do.")
+        lines.append(f"{count(report.n_fractional, 'row')} with fractional units, such as goods sold by weight.")
     if report.n_totals:
         named = ", ".join(map(plain, report.totals))
-        lines.append(f"{count(report.n_totals, 'row')} of totals did not count, of what is called {named}.")
+        lines.append(f"{count(report.n_totals, 'row')} left out as totals, named {named}.")
     if report.n_no_records:
         examples = ": " + ", ".join(map(plain, report.no_records)) if report.no_records else ""
         lines.append(
-            f"{count(report.n_no_records, 'line')} are no records, such as headers, footers and sums{examples}."
+            f"{count(report.n_no_records, 'line')} left out: not records, such as headers, footers and sums{examples}."
         )
     for file in report.files:
         if file.is_day_first_assumed:
             lines.append(
-                f"{plain(file.name)}: dates were read with the day first ({plain(file.date_format)}); the values "
-                "that were looked at would also fit with the month first."
+                f"{plain(file.name)}: dates were read day first ({plain(file.date_format)}); the checked values also "
+                "allow month first."
             )
         lines += [f"{plain(file.name)}: {plain(remark)}" for remark in file.remarks]
         if file.periods:
@@ -88,9 +88,9 @@ def report_lines(dataset: Dataset) -> list[str]:
     lines += _cancelled_lines(report.cancelled)
     lines += _duplicate_lines(report.duplicates)
     if report.bad_rows.n:
-        lines.append(f"{count(report.bad_rows.n, 'row')} could not be read and were left out, as asked.")
+        lines.append(f"{count(report.bad_rows.n, 'unreadable row')} left out, as requested.")
     if report.same_as_version:
-        lines.append(f"Nothing changed: the weeks are those of version {report.same_as_version}.")
+        lines.append(f"No changes: the weeks equal those of version {report.same_as_version}.")
     return lines
 
 
@@ -108,11 +108,11 @@ def _week_line(dataset: Dataset) -> str:
     report = dataset.report
     if report.is_weekly:
         return (
-            f"The data are weekly already; weeks end on {weekday(dataset.week_end)}: "
+            f"The data are weekly; weeks end on {weekday(dataset.week_end)}: "
             f"{report.first_wk_end_dt} to {report.last_wk_end_dt}."
         )
     return (
-        f"Weeks end on {weekday(dataset.week_end)}. The first and last week count only if the data cover them: "
+        f"Weeks end on {weekday(dataset.week_end)}. Partial first and last weeks are dropped: "
         f"{report.first_wk_end_dt} to {report.last_wk_end_dt}."
     )
 
@@ -120,7 +120,7 @@ def _week_line(dataset: Dataset) -> str:
 def _promo_line(dataset: Dataset) -> str:
     report = dataset.report
     if not report.has_promo_column:
-        return "The file has no promotion flag: all rows are kept."
+        return "The file has no promotion flag. All rows are kept."
     if dataset.include_promo:
         return f"{count(report.n_promo, 'promotional row')} are kept in the unit sales."
     shares = ", ".join(f"{year}: {percent(share)}" for year, share in report.promo_share_by_year.items())
@@ -131,31 +131,31 @@ def _duplicate_lines(found: Duplicates) -> list[str]:
     lines = []
     if found.n:
         done = "are counted once" if found.n_dropped else "are added up"
-        lines.append(f"{count(found.n, 'row')} stand there more than once (same {found.key}) and {done}.")
+        lines.append(f"{count(found.n, 'duplicate row')} (same {found.key}) {done}.")
         if found.n_differing:
             lines.append(
-                f"{count(found.n_differing, 'of them differs', 'of them differ')} in units: the last one counts."
+                f"{count(found.n_differing, 'of them differs', 'of them differ')} in units: the last one is used."
             )
     if found.n_repeated:
         lines.append(
-            f"{count(found.n_repeated, 'line')} repeat another of the same receipt and file; they are kept, for a "
-            "customer may buy a thing twice."
+            f"{count(found.n_repeated, 'line')} repeated within a receipt and file kept: a customer may buy the same "
+            "item twice."
         )
     return lines
 
 
 def row_frame(report: QualityReport) -> pd.DataFrame:
-    """What became of the rows: each counted once, for the first reason that applies."""
+    """Rows kept and left out, each counted once, for the first reason that applies."""
     n = report.n_rows
     dropped = [(f"– {words}", getattr(report.dropped, why)) for why, words in DROPPED.items()]
     rows = [("read", n), *(row for row in dropped if row[1]), ("kept in whole weeks", report.n_kept)]
     return pd.DataFrame(
-        {"Rows that": [what for what, _ in rows], "Rows": [k for _, k in rows], "Share": [k / n for _, k in rows]}
+        {"Outcome": [what for what, _ in rows], "Rows": [k for _, k in rows], "Share": [k / n for _, k in rows]}
     )
 
 
 def rule_frame(dataset: Dataset) -> pd.DataFrame:
-    """What each rule of a week did: to how many rows or item-weeks, and to how many units."""
+    """Effect of each weekly rule: rows or item-weeks, and units."""
     report, spec = dataset.report, dataset.spec
     units, dropped = report.units, report.dropped
     promo = "kept" if dataset.include_promo else "left out"
@@ -167,13 +167,13 @@ def rule_frame(dataset: Dataset) -> pd.DataFrame:
         ("partial first week dropped", f"{dropped.first_week:,} rows", units.first_week_units),
         ("partial last week dropped", f"{dropped.last_week:,} rows", units.last_week_units),
         ("week without rows: zero", f"{report.n_weeks_zero:,} item-weeks", None),
-        ("week emptied of promotions: missing", f"{report.n_weeks_emptied:,} item-weeks", None),
+        ("week with promotions only: missing", f"{report.n_weeks_emptied:,} item-weeks", None),
     ]
-    return pd.DataFrame(rows, columns=["Rule", "Concerns", "Units"])
+    return pd.DataFrame(rows, columns=["Rule", "Affected", "Units"])
 
 
 def promo_frame(report: QualityReport) -> pd.DataFrame:
-    """By year, the units sold on promotion."""
+    """Units sold on promotion, by year."""
     by_year = report.promo_by_year
     return pd.DataFrame(
         {
@@ -185,7 +185,7 @@ def promo_frame(report: QualityReport) -> pd.DataFrame:
 
 
 def listed_frame(rows: Sequence[object], **names: str) -> pd.DataFrame:
-    """A list of records of the report as a table, its columns named for people."""
+    """A list of report records as a table with labelled columns."""
     return pd.DataFrame(rows, columns=list(names)).rename(columns=names)
 
 
@@ -212,7 +212,7 @@ def history_frame(report: QualityReport) -> pd.DataFrame:
 
 
 def mapping_frame(dataset: Dataset) -> pd.DataFrame:
-    """What the columns of each file were taken for."""
+    """Column mapping of each file."""
     rows = [
         {
             "File": file.name,
@@ -226,17 +226,17 @@ def mapping_frame(dataset: Dataset) -> pd.DataFrame:
 
 
 def series_lines(report: QualityReport) -> list[str]:
-    """New and ended items, gaps and outliers in sentences; Markdown."""
+    """Sentences on new and ended items, gaps and outliers; Markdown."""
     gaps, outliers = report.gaps, report.outliers
     lines = [
-        f"{count(report.new_items.n, 'item')} sold for the first time in the last {NEW_WITHIN_WEEKS} weeks, "
-        f"{report.ended_items.n:,} sold nothing in the last {ENDED_AFTER_WEEKS}.",
-        f"{count(gaps.n_items, 'item')} have weeks without a sale between two with one: "
-        f"{large(gaps.n_item_weeks)} item-weeks, at most {count(gaps.longest, 'week')} on end. They are zero.",
-        f"{count(outliers.n, 'item-week')} of {count(outliers.n_items, 'item')} lie beyond three times the "
-        "interquartile range above the upper quartile of their item's weeks with a sale.",
+        f"{count(report.new_items.n, 'new item')} (first sale in the last {NEW_WITHIN_WEEKS} weeks), "
+        f"{count(report.ended_items.n, 'ended item')} (no sale in the last {ENDED_AFTER_WEEKS} weeks).",
+        f"{count(gaps.n_items, 'item')} with gaps: {large(gaps.n_item_weeks)} item-weeks without a sale. The longest "
+        f"gap is {count(gaps.longest, 'week')}. Gaps count as zero.",
+        f"{count(outliers.n, 'outlier week')} of {count(outliers.n_items, 'item')}: more than three interquartile "
+        "ranges above the upper quartile of the item's weeks with a sale.",
     ]
     if gaps.n_empty_weeks:
         shown = ", ".join(map(str, gaps.empty_weeks[:5])) + (" …" if gaps.n_empty_weeks > 5 else "")
-        lines.append(f"In {count(gaps.n_empty_weeks, 'week')} the file has no row at all: {shown}.")
+        lines.append(f"{count(gaps.n_empty_weeks, 'week')} without any rows in the file: {shown}.")
     return lines

@@ -1,4 +1,4 @@
-"""The numbers around a forecast: its sum and accuracy, what should be known of it, its table."""
+"""Parts around a forecast: run selection, totals and accuracy, notes, weekly table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from fcst.ui.signin import may
 
 
 def find_runs(nothing: str, icon: str) -> dict[int, Job]:
-    """The runs that have forecasts, the newest first; where there is none, says so and leads to a new one."""
+    """Runs with forecasts, newest first; without any, shows a message and a button to start one."""
     found = {job.job_id: job for job in jobs.list_jobs() if job.n_completed}
     if not found:
         st.info(nothing, icon=icon)
@@ -29,9 +29,9 @@ def find_runs(nothing: str, icon: str) -> dict[int, Job]:
 
 
 def choose_run(found: dict[int, Job], notices: DeltaGenerator) -> Job:
-    """The run that is to be looked at; `notices` is where an unknown one in the URL is told."""
+    """The chosen run; a warning on an unknown run in the URL goes to `notices`."""
     with notices:
-        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
+        warn_of_unknown("job", map(str, found), "Run {} has no forecasts. The newest run with forecasts is shown.")
     return found[
         choose(
             "Run",
@@ -45,7 +45,7 @@ def choose_run(found: dict[int, Job], notices: DeltaGenerator) -> Job:
 
 
 def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
-    """The final plan beside last year and what was sold, and its accuracy beside the benchmark's."""
+    """Cards: final plan, change from last year, WAPE and bias with those of the benchmark."""
     history, h = view.history["unit_sales"], job.spec.h
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
     benchmark = text.model_name("Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK)
@@ -58,22 +58,22 @@ def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
     cards: list[tuple[str, str, str, str | None]] = [
         ("Final plan", f"{text.large(final)} units", model_note, MEANING["final_plan"]),
         (
-            "To last year",
+            "vs. last year",
             text.percent(change, True),
-            f"then: {_known(last_year)} units" if is_known else "not known",
+            f"last year: {_total(last_year)} units" if is_known else "last year not known",
             None,
         ),
     ]
     for name, label, is_signed in (("wape", "WAPE", False), ("bias", "Bias", True)) if n_windows else ():
         note = f"{text.percent(naive.get(name), is_signed)} {benchmark}"
-        how = f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each from the weeks before it. "
-        how += "Not defined where nothing was sold, or too few weeks come before."
+        how = f"{MEANING[name]} Measured in {text.describe_backtests(n_windows)}. "
+        how += "Not defined for weeks without sales or with too short a history."
         cards.append((label, text.percent(own.get(name), is_signed), note, how))
     for place, (label, value, note, meaning) in zip(st.columns(len(cards), gap="small"), cards, strict=True):
         place.metric(label, value, note, help=meaning, **_CARD)
 
 
-def _known(units: pd.Series) -> str:
+def _total(units: pd.Series) -> str:
     return text.large(float(units.sum()))
 
 
@@ -81,44 +81,44 @@ _CARD: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": T
 
 
 def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
-    """What should be known of this forecast; `item` is None for a sum."""
+    """Notes on the forecast of an item, or of a total if `item` is None."""
     if item is None:
-        how = "by the backtests" if view.is_correlation_measured else "as is usual: it was not measured"
+        how = "measured in backtests" if view.is_correlation_measured else "the default, not measured"
         st.caption(
-            "The interval of the sum follows from those of the items and how much these err together: a correlation of "
-            f"{view.correlation:.2f}, {how}. Accuracy is over items and weeks; errors are not netted."
+            "Interval of the total: from the intervals of the items and the correlation of their errors, "
+            f"{view.correlation:.2f} ({how}). Accuracy is over items and weeks; errors are not netted."
         )
         if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
             n = text.count(n_naive, "item")
             year, week = text.model_name(BENCHMARK), text.model_name("Naive")
-            st.caption(f":material/info: For {n} without a full year before a backtest, {year} is {week}.")
+            st.caption(f":material/info: {n} with less than a year of history before a backtest: {year} uses {week}.")
         if view.n_fallback:
             n = text.count(view.n_fallback, "item")
-            st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
+            st.caption(f":material/info: {n} with a fallback.")
         return
     st.caption(f"Made by {text.plain(text.made_by(item.made_by or ''))}.")
     if view.n_fallback or item.reason:
-        what = "A fallback" if view.n_fallback else "Note"
-        st.caption(f":material/info: {what}: {text.plain(item.reason or 'the model asked for gave no forecast')}.")
+        what = "Fallback" if view.n_fallback else "Note"
+        st.caption(f":material/info: {what}: {text.plain(item.reason or 'the requested model gave no forecast')}.")
     if not item.has_sales:
         return
     if view.history["unit_sales"].isna().any():
-        st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
+        st.caption("Gaps in the line are weeks with promotional sales only. They are missing; models interpolate them.")
     if not view.metrics and job.spec.n_windows:
-        st.caption(":material/info: The history is too short for a backtest: accuracy is not defined.")
+        st.caption(":material/info: The history is too short for a backtest, so accuracy is not defined.")
     last = job.last_wk_end_dt
     if item.last_sale_dt is None or (last - item.last_sale_dt).days >= 7 * ENDED_AFTER_WEEKS:
-        st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
+        st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks. This item may have ended.")
 
 
-SHOWN_BESIDE = {"baseline": "Baseline", "final": "Final plan"}
-"""Columns of a forecast beside the model's own -> what people read."""
+EXTRA_COLUMNS = {"baseline": "Baseline", "final": "Final plan"}
+"""Further columns of a forecast -> label."""
 
 
 def show_table(view: forecasts.View, levels: Sequence[int]) -> None:
-    """The forecast and its bounds, week by week."""
+    """Table of the forecast and its bounds by week."""
     numbers = {"forecast": "Forecast, units"}
-    numbers |= {name: label for name, label in SHOWN_BESIDE.items() if name in view.forecast}
+    numbers |= {name: label for name, label in EXTRA_COLUMNS.items() if name in view.forecast}
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
     is_large = view.forecast[list(numbers)].max().max() >= 1000

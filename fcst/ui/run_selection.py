@@ -1,4 +1,4 @@
-"""What a new run would take: the items, chosen in one of several ways, and the models beside the whole catalogue."""
+"""Item selection and model list of a new run."""
 
 import hashlib
 
@@ -22,28 +22,28 @@ DEFAULT_ITEMS = 100
 DEFAULT_SEED = 1
 MAX_SEED = 999_999_999
 PAGE_ITEMS = 100
-LISTED, OF_RUN = "list", "run"  # the ways beside those of Take
-WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED: "A list"}
-FILTERS = ("q", "demand_class", "family", "class", "life")  # as the URL calls them
+LISTED, OF_RUN = "list", "run"  # in addition to the values of Take
+WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED: "List"}
+FILTERS = ("q", "demand_class", "family", "class", "life")  # URL parameters
 
 
 def choose_items(dataset: ListedDataset, job: Job | None, advanced: DeltaGenerator) -> Selection:
-    """Which items are chosen; `job` is the run that this one begins from, if any; the seed stands in `advanced`.
+    """Returns the chosen items; `job` is the run to copy settings from, if any; the seed box is in `advanced`.
 
-    The way, its numbers and the filter stand in the URL; a list, which may be long, does not.
+    The URL has the kind of selection, its numbers and the filter, but not a list of keys, which may be long.
     """
     way = _choose_way(job)
     if way == LISTED:
         return _choose_listed(dataset)
     if way == OF_RUN and job is not None:
-        _show_gone(dataset, job)
+        _show_missing(dataset, job)
         return Selection(job_id=job.job_id)
     is_filtered = any(st.query_params.get(name) for name in FILTERS) or has_attributes_in_url()
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
         matching = Selection(_choose_filter(dataset))
     n_matching = count(dataset, matching).n_items
     if not n_matching:
-        st.warning("No item matches: ask for less.", icon=":material/filter_alt_off:")
+        st.warning("No items match. Remove a filter.", icon=":material/filter_alt_off:")
         return matching
     if n_matching < dataset.n_items:
         st.caption(f"{n_matching:,} of {text.count(dataset.n_items, 'item')} match.")
@@ -56,18 +56,18 @@ def choose_items(dataset: ListedDataset, job: Job | None, advanced: DeltaGenerat
 
 
 def count(dataset: ListedDataset, selection: Selection) -> ItemCounts:
-    """How many items are chosen, and what they sold."""
+    """Number of chosen items and their sales."""
     return read(("counts", dataset.key, _key(selection)), lambda: datasets.count_items(dataset.dataset_id, selection))
 
 
 def _key(selection: Selection) -> str:
-    """Names a selection: a list may have many keys."""
+    """Short cache key of a selection, which may list many keys."""
     return hashlib.sha256(repr(selection).encode(errors="surrogatepass")).hexdigest()
 
 
 def _choose_way(job: Job | None) -> str:
-    ways: dict[str, str] = {**({OF_RUN: f"As run {job.job_id}"} if job else {}), **WAYS}
-    return choose_one("Which items", ways, "take")
+    ways: dict[str, str] = {**({OF_RUN: f"Same as run {job.job_id}"} if job else {}), **WAYS}
+    return choose_one("Items", ways, "take")
 
 
 def _choose_filter(dataset: ListedDataset) -> ItemFilter:
@@ -88,18 +88,18 @@ def _choose_filter(dataset: ListedDataset) -> ItemFilter:
 
 
 def item_filter(wanted: str, demand_class: list[str], attributes: Wanted, **chosen: list[str]) -> ItemFilter:
-    """The items of a dataset that a search, attributes and choices of `family, class, life` leave, on all pages."""
+    """Builds an item filter from a search, attributes and choices of `family, class, life`."""
     families, classes, lives = (tuple(chosen.get(name, [])) for name in ("family", "class", "life"))
     return ItemFilter(wanted, families, classes, tuple(demand_class), lives, ("family", "class"), attributes)
 
 
 def read_options(dataset: ListedDataset) -> dict[str, list[str]]:
-    """What a dataset's items can be filtered by."""
+    """Filter options of a dataset's items."""
     return read(("options", dataset.key), lambda: datasets.list_options(dataset.dataset_id))
 
 
 def _choose_number(most: int, way: str) -> int:
-    """A slider and a field that show the same number, which stands in the URL."""
+    """A slider and a number box with the same value, which is in the URL."""
     wanted = number_in_url("n")
     n_items = min(max(DEFAULT_ITEMS if wanted is None else wanted, 1), most)
     if most == 1:
@@ -111,7 +111,7 @@ def _choose_number(most: int, way: str) -> int:
         st.query_params["n"] = str(st.session_state[key])
 
     slider, field = st.columns([3, 1], vertical_alignment="bottom")
-    what = "at random" if way == Take.RANDOM else "largest sellers first"
+    what = "random sample" if way == Take.RANDOM else "largest sellers first"
     slider.slider(f"Number of items, {what}", 1, most, key="n_slider", on_change=write, args=("n_slider",))
     field.number_input(
         "Number of items", 1, most, key="n_field", on_change=write, args=("n_field",), label_visibility="collapsed"
@@ -131,10 +131,10 @@ def _choose_seed() -> int:
 
 def _choose_listed(dataset: ListedDataset) -> Selection:
     pasted = st.text_area(
-        "Keys of items",
+        "Item keys",
         key="listed",
         height=160,
-        placeholder="one a line, or separated by commas",
+        placeholder="one per line, or separated by commas",
         persist_state="page",
     )
     digest = hashlib.sha256(pasted.encode(errors="surrogatepass")).hexdigest()
@@ -144,8 +144,8 @@ def _choose_listed(dataset: ListedDataset) -> Selection:
     return Selection(keys=keys)
 
 
-def _show_gone(dataset: ListedDataset, job: Job) -> None:
-    """Names the items of an earlier run that this dataset does not have."""
+def _show_missing(dataset: ListedDataset, job: Job) -> None:
+    """Shows the items of an earlier run that are not in this dataset."""
     if job.dataset_id != dataset.dataset_id:
         key = ("gone", dataset.key, job.job_id)
         _show_unknown(*read(key, lambda: item_selection.find_gone(dataset.dataset_id, job.job_id)))
@@ -159,17 +159,17 @@ def _show_unknown(n_keys: int, first: list[str]) -> None:
 
 
 def show_items(dataset: ListedDataset, selection: Selection) -> None:
-    """The items that are chosen, a page at a time, and what share of the sales they are."""
+    """Shows the chosen items in pages, and their share of sales."""
     counts, total = count(dataset, selection), dataset.total_units
     with st.container(horizontal=True):
         st.metric("Chosen items", f"{counts.n_items:,} of {dataset.n_items:,}", border=True)
         share = text.percent(counts.total_units / total if total else None)
-        st.metric("Their share of units sold", share, border=True)
+        st.metric("Share of units", share, border=True)
         st.metric(
-            "With under two years of history",
+            "Under two years",
             f"{counts.n_shorter_than(TWO_YEARS):,}",
             border=True,
-            help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
+            help="Items with less than two years of history, too short for seasonal models: these use a fallback.",
         )
     page = page_in_url(counts.n_items, PAGE_ITEMS)
     items = read(
@@ -203,7 +203,7 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
 
 
 def show_models(models: list[str]) -> None:
-    """What is known of the chosen models, and of all others on demand."""
+    """Describes the chosen models; an expander lists all models."""
     for name in models:
         purpose = COMBINATIONS[name] if name in COMBINATIONS else CATALOGUE[name].purpose
         st.caption(f"**{text.model_name(name)}**: {purpose}.")
@@ -216,12 +216,12 @@ def show_models(models: list[str]) -> None:
             height=320,
             column_config={
                 "name": st.column_config.TextColumn("Model", pinned=True),
-                "purpose": "What it is for",
-                "is_seasonal": "Knows the season",
-                "min_history": st.column_config.NumberColumn("Weeks it needs"),
-                "fallback": st.column_config.TextColumn("Else", help="What stands in where a history is too short."),
+                "purpose": "Purpose",
+                "is_seasonal": "Seasonal",
+                "min_history": st.column_config.NumberColumn("Weeks needed"),
+                "fallback": st.column_config.TextColumn("Fallback", help="Used if the history is too short."),
                 "cost_ms": st.column_config.NumberColumn(
-                    "ms a fit", format="%.2f", help="What a fit to 240 weeks took of one core."
+                    "ms per fit", format="%.2f", help="Time of a fit to 240 weeks on one core."
                 ),
                 "source": "Source",
             },

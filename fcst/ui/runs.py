@@ -1,4 +1,4 @@
-"""All runs: which of them are shown, what can be done with those, and word of the ones that end."""
+"""List of runs: filter, table, bulk actions, and notifications of ended runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import live, tables, text
-from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.buttons import confirm_buttons, destructive_button
 from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
 from fcst.ui.signin import may
 from fcst.ui.status import job_columns, job_frame
@@ -19,7 +19,7 @@ JOBS_A_PAGE = 50
 
 
 def choose_filter() -> jobs.Filter:
-    """The runs to be shown, by state, dataset and words; all of it stands in the URL."""
+    """Filter by text, dataset and status; the URL has the choices."""
     known = {str(row.dataset_id): row for row in datasets.list_datasets()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = search("Search", "q", placeholder="Name, note or run number", width=280)
@@ -35,15 +35,15 @@ def choose_filter() -> jobs.Filter:
 
 
 def show_table(which: jobs.Filter) -> None:
-    """A page of the runs that the filter lets through."""
+    """Shows a page of the runs that match."""
     skip = ((number_in_url(PAGE) or 1) - 1) * JOBS_A_PAGE
     found, n_found = live.read(("runs", which, skip), lambda: jobs.find_jobs(which, JOBS_A_PAGE, skip))
-    if skip and not found:  # beyond the end: the last page there is
+    if skip and not found:  # after the last page: show the last page
         found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
-    tell_ends(found)
+    toast_ended_runs(found)
     st.session_state["shown_jobs"] = [job.job_id for job in found]
     if not found:
-        st.caption("No run is like that. Take something out of the filter.")
+        st.caption("No runs match. Remove a filter.")
         return
     tables.show(
         job_frame(found),
@@ -58,105 +58,119 @@ def show_table(which: jobs.Filter) -> None:
 
 
 def _open_selected() -> None:
-    """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
+    """Opens the selected run. A selection is a position in the table as drawn; runs may have moved since."""
     if (row := tables.clicked_row(st.session_state["jobs"])) is not None:
         st.query_params.from_dict({"job": str(st.session_state["shown_jobs"][row])})
 
 
 @dataclass(frozen=True)
-class _Deed:
-    """Something that is done to many runs: what it is called, how many items of a run it touches, what it does."""
+class _BulkAction:
+    """An action on all runs that match.
+
+    Parameters
+    ----------
+    count
+        number of items of a run that the action affects.
+    effect, nothing
+        text of the dialog, with `{runs}` and `{items}`; and its text if no run is affected.
+    apply
+        runs the action; returns a number for `result`, the message afterwards.
+    """
 
     is_destructive: bool
-
     key: str
     button: str
     icon: str
+    title: str
+    confirm: str
     count: Callable[[Job], int]
-    promise: str
+    effect: str
     nothing: str
-    do: Callable[[list[int]], int]
-    told: Callable[[int], str]
+    apply: Callable[[list[int]], int]
+    result: Callable[[int], str]
 
 
-_CANCEL = _Deed(
+_CANCEL = _BulkAction(
     True,
     "cancel_all",
-    "Cancel these runs …",
+    "Cancel runs …",
     ":material/stop_circle:",
+    "Cancel these runs?",
+    "Cancel runs",
     jobs.n_to_cancel,
-    "{runs} will be cancelled, with {items} not done yet. What is finished stays.",
-    "None of these runs can be cancelled: they have ended, or are stopping.",
+    "{runs} with {items} still open will be cancelled. Finished items stay.",
+    "None of these runs can be cancelled: they have ended or are being cancelled.",
     jobs.cancel_jobs,
     lambda n: f"{text.count(n, 'run')} cancelled.",
 )
-_RETRY = _Deed(
+_RETRY = _BulkAction(
     False,
     "retry_all",
-    "Run what failed again …",
+    "Retry items …",
     ":material/replay:",
+    "Retry failed and cancelled items?",
+    "Retry",
     jobs.n_to_retry,
-    "{items} of {runs} that failed or were cancelled will be run again. What is finished stays.",
+    "{items} of {runs} will be retried. Finished items stay.",
     "None of these runs has ended with failed or cancelled items.",
     jobs.retry_jobs,
-    lambda n: f"{text.count(n, 'item')} run again.",
+    lambda n: f"Retrying {text.count(n, 'item')}.",
 )
 
 
-def show_deeds(which: jobs.Filter) -> None:
-    """What can be done with all runs that are shown, each after a question that says what it touches."""
-    if told := st.session_state.pop("told", ""):
-        st.toast(told)
+def show_bulk_actions(which: jobs.Filter) -> None:
+    """Buttons for actions on all runs that match; each opens a dialog with the number of affected runs."""
+    if message := st.session_state.pop("told", ""):
+        st.toast(message)
     if not may(Scope.RUN):
         return
     with st.container(horizontal=True):
-        for deed in (_CANCEL, _RETRY):
-            draw = destructive_button if deed.is_destructive else st.button
-            if draw(deed.button, key=deed.key, icon=deed.icon):
-                _ask(deed, which)
+        for action in (_CANCEL, _RETRY):
+            draw = destructive_button if action.is_destructive else st.button
+            if draw(action.button, key=action.key, icon=action.icon):
+                st.dialog(action.title)(_confirm)(action, which)
 
 
-@st.dialog("Are you sure?")
-def _ask(deed: _Deed, which: jobs.Filter) -> None:
+def _confirm(action: _BulkAction, which: jobs.Filter) -> None:
     if "told" in st.session_state:
-        st.rerun()  # it is done: the whole page, without this
-    counts = {job.job_id: n for job in jobs.list_jobs(which) if (n := deed.count(job))}
+        st.rerun()  # done: rerun the whole page, which closes the dialog
+    counts = {job.job_id: n for job in jobs.list_jobs(which) if (n := action.count(job))}
     if not counts:
-        st.markdown(deed.nothing)
+        st.markdown(action.nothing)
         return
     runs, items = text.count(len(counts), "run"), text.count(sum(counts.values()), "item")
-    st.markdown(deed.promise.format(runs=f"**{runs}**", items=f"**{items}**"))
-    label, key, args = f"Yes, {deed.button.removesuffix(' …').lower()}", f"{deed.key}_now", (deed, list(counts))
-    if deed.is_destructive:
-        keep_or(label, key, _do, args)
+    st.markdown(action.effect.format(runs=f"**{runs}**", items=f"**{items}**"))
+    key, args = f"{action.key}_now", (action, list(counts))
+    if action.is_destructive:
+        confirm_buttons(action.confirm, key, _apply, args)
     else:
-        st.button(label, key=key, type="primary", on_click=_do, args=args)
+        st.button(action.confirm, key=key, type="primary", on_click=_apply, args=args)
 
 
-def _do(deed: _Deed, job_ids: list[int]) -> None:
-    """To the runs that were counted, and not to others that came since."""
+def _apply(action: _BulkAction, job_ids: list[int]) -> None:
+    """Applies the action to the counted runs only, not to runs added since."""
     with action_errors():
-        st.session_state["told"] = deed.told(deed.do(job_ids))
+        st.session_state["told"] = action.result(action.apply(job_ids))
 
 
-def tell_ends(found: list[Job]) -> None:
-    """A toast for each run that this visitor has seen open and that has ended since."""
+def toast_ended_runs(found: list[Job]) -> None:
+    """Shows a toast for each run that has ended since this visitor saw it open."""
     seen: set[int] = st.session_state.setdefault("open_jobs", set())
     for job in found:
         if not job.is_over:
             seen.add(job.job_id)
         elif job.job_id in seen:
             seen.remove(job.job_id)
-            is_well = job.status == JobStatus.COMPLETED and not job.n_failed
+            is_success = job.status == JobStatus.COMPLETED and not job.n_failed
             st.toast(
                 f"**{text.plain(text.job_title(job))}** is {job.status}: "
                 f"{job.n_completed:,} of {text.count(job.n_items, 'item')} done.",
-                icon=":material/check_circle:" if is_well else ":material/error:",
+                icon=":material/check_circle:" if is_success else ":material/error:",
                 duration="long",
             )
 
 
 def tab_title(job: Job) -> str:
-    """What the browser's tab says of a run: how far it is, or how it ended."""
+    """Title of the browser tab for a run: its progress or final status."""
     state = job.status if job.is_over else f"{100 * job.n_done / job.n_items:.0f} %"
     return f"{state} · Run {job.job_id}"

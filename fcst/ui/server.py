@@ -1,4 +1,4 @@
-"""What the server does beside serving pages: have the database and the engine running before the first visitor."""
+"""ASGI setup of the Streamlit server: routes, middleware, start-up checks, and supervision of database and engine."""
 
 import logging
 import os
@@ -28,13 +28,13 @@ from fcst.ui.connections import limit_connections, raise_file_limit
 
 WATCH_EVERY_S = 5.0
 ANY_ADDRESS = ("0.0.0.0", "::")
-MESSAGE_MARGIN = 65_536  # bytes of a message beside the state of its widgets
+MESSAGE_MARGIN = 65_536  # bytes of a message in addition to its widget state
 
 log = logging.getLogger(__name__)
 
 
-def own_names() -> list[str]:
-    """Names of this server that Streamlit's options say."""
+def server_names() -> list[str]:
+    """Host names of this server from Streamlit's options."""
     address = str(st.get_option("server.address") or ANY_ADDRESS[0])
     names = [address, *(st.get_option("server.allowedHosts") or [])]
     if address in ANY_ADDRESS:
@@ -46,22 +46,22 @@ def own_names() -> list[str]:
 
 _limiter = MovingWindowRateLimiter(RequestCounts())
 ROUTES = [*start.ROUTES, *downloads.ROUTES, *routes(_limiter)]
-"""What the server answers beside the pages."""
+"""Routes in addition to the pages."""
 MIDDLEWARE = [
     Middleware(
         Gate,
         max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200),
-        names=own_names(),
+        names=server_names(),
         large_paths=(visits.UPLOADS,),
     ),
-    Middleware(visits.Visits, limiter=_limiter),
+    Middleware(visits.AccessControl, limiter=_limiter),
 ]
-"""What stands before all of it, Streamlit's own routes as well."""
+"""Middleware of all routes, including Streamlit's own."""
 
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Starts database and supervisor and looks after them; their failures are told by the pages."""
+    """Starts database and supervisor and restarts them; pages show their failures."""
     # A deep link as the first request of a server would otherwise run pages/*.py without app.py.
     PagesManager.uses_pages_directory = False
     async with anyio.create_task_group() as tasks:
@@ -73,9 +73,10 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 def check_settings() -> None:
-    """Ends the server before it listens where its settings are wrong, or would put all there is on a network.
+    """Exits before the server listens if settings are wrong, or if it would be open to a network without sign-in.
 
-    That needs a sign-in, or the address's own name in FCST_OPEN_ADDRESS: a flag of Streamlit's alone is no decision.
+    An address other than localhost needs a sign-in, or the same address in FCST_OPEN_ADDRESS; Streamlit's option
+    alone is not enough.
     """
     os.umask(PRIVATE_UMASK)
     try:
@@ -90,7 +91,7 @@ def check_settings() -> None:
 
 
 def sign_in_secrets() -> dict[str, Any] | None:
-    """The section [auth] for Streamlit, with the secret that fcst made, where secrets.toml has none."""
+    """The section [auth] for Streamlit with a cookie secret made by fcst, if secrets.toml has none."""
     settings = load_settings()
     if not settings.has_sign_in or settings.cookie_secret:
         return None
@@ -98,24 +99,24 @@ def sign_in_secrets() -> dict[str, Any] | None:
 
 
 def _refuse_options(settings: Settings) -> None:
-    """Options of Streamlit that the rest of the server does not follow."""
+    """Refuses Streamlit options that fcst does not support."""
     if st.get_option("server.baseUrlPath"):
         raise ConfigError(
-            "server.baseUrlPath is set: files and the API would not be below it.",
-            "Give fcst a host name of its own at the proxy.",
+            "server.baseUrlPath is set, but downloads and the API do not support it.",
+            "Remove the option, and give fcst its own host name at the proxy.",
         )
     if settings.has_sign_in and st.get_option("server.trustedUserHeaders"):
         raise ConfigError(
-            "server.trustedUserHeaders is set, and people sign in: a header could give them another name.",
+            "server.trustedUserHeaders and a sign-in are both set: a header could replace the name of a user.",
             "Remove the option, or the section [auth].",
         )
 
 
 def _refuse_other_sign_in(settings: Settings) -> None:
-    """Streamlit reads secrets in other places as well: a sign-in that is set up there would guard nothing."""
+    """Refuses a sign-in in other secrets files that Streamlit reads: fcst would not enforce it."""
     if not settings.has_sign_in and st.secrets.load_if_toml_exists() and "auth" in st.secrets:
         raise ConfigError(
-            "There is a sign-in in secrets that are not this project's.",
+            "Another secrets.toml, outside this project, has a section [auth]. fcst does not use it.",
             f"Move [auth] to {SECRETS}, with [roles].",
         )
 
@@ -125,8 +126,8 @@ def _refuse_open_address(settings: Settings) -> None:
     if address in THIS_MACHINE or settings.has_sign_in or address == settings.open_address:
         return
     raise ConfigError(
-        f"The server would be reached from other machines at {address}, and nobody has to sign in.",
-        f"Set up a sign-in (docs/how-to/teams.md), or allow it by name: FCST_OPEN_ADDRESS={address}.",
+        f"At {address} the server can be reached from other machines without a sign-in.",
+        f"Set up a sign-in (docs/how-to/teams.md), or allow it: FCST_OPEN_ADDRESS={address}.",
     )
 
 
@@ -135,17 +136,17 @@ async def _watch() -> None:
     while True:
         try:
             await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
-            step = _keep
+            step = _maintain
         except FcstError as exc:
-            log.warning("%s Trying again.", exc)
-        except Exception:  # noqa: BLE001  the watch must go on; the log has it
-            log.exception("the watch over the database and the supervisor failed")
-        _forget_sessions()
+            log.warning("%s Retrying.", exc)
+        except Exception:  # noqa: BLE001  logged; supervision must continue
+            log.exception("supervision of database and supervisor failed")
+        _drop_expired_sessions()
         await anyio.sleep(WATCH_EVERY_S)
 
 
-def _forget_sessions() -> None:
-    """Have Streamlit drop the sessions whose browser is gone for good: by itself it does when it stores another one."""
+def _drop_expired_sessions() -> None:
+    """Drops expired sessions of disconnected browsers; Streamlit does so only when it stores another one."""
     manager: Any = get_instance()._session_mgr
     manager._session_storage.list()
 
@@ -156,6 +157,6 @@ def _start() -> None:
     loading.discard_old_uploads()
 
 
-def _keep() -> None:
+def _maintain() -> None:
     supervision.keep_server()
     supervision.keep_alive()

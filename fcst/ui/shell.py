@@ -1,7 +1,7 @@
-"""What every page stands in: the database ready, errors told in words, choices and ids in the URL.
+"""Common parts of all pages: database preparation, error messages, and widgets whose values are in the URL.
 
-Choices are written here, not by Streamlit's own binding (`bind="query-params"`): a page cannot set a bound value, so a
-choice could not go back to a table's first page, and a button such as *Next* could not move it.
+Widget values are written to the URL here, not with Streamlit's `bind="query-params"`. A page cannot set a bound value:
+a choice could not reset a table to its first page, and a button such as *Next* could not change the page.
 """
 
 import logging
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """The database is up and its schema is current; an upgrade shows how far it is."""
+    """Starts the database and updates its schema; shows the progress of an upgrade."""
     if current_upgrade() is not None:
         place = st.empty()
         while (upgrade := current_upgrade()) is not None:
@@ -39,23 +39,23 @@ def prepare() -> None:
             time.sleep(UPGRADE_POLL_S)
         place.empty()
     _prepare_once()
-    _forget_what_was_replaced()
+    _clear_caches_after_restore()
 
 
-def _forget_what_was_replaced() -> None:
-    """After a restore nothing holds that was read before: its numbers come again, and mean something else."""
-    restored_at, known = last_restore(), _known_restore()
+def _clear_caches_after_restore() -> None:
+    """Clears all caches after a restore: the same ids may then mean other rows."""
+    restored_at, known = last_restore(), _seen_restore()
     if known and known[0] == restored_at:
         return
     if known:
         st.cache_data.clear()
         st.cache_resource.clear()
-    _known_restore()[:] = [restored_at]
+    _seen_restore()[:] = [restored_at]
 
 
 @st.cache_resource
-def _known_restore() -> list[datetime | None]:
-    """The last restore that pages know of; empty before the first look."""
+def _seen_restore() -> list[datetime | None]:
+    """Time of the last restore that pages have seen; empty before the first check."""
     return []
 
 
@@ -66,7 +66,7 @@ def _prepare_once() -> bool:
 
 
 def show_page(main: Callable[[], None], scope: Scope = Scope.READ) -> None:
-    """Runs a page for who may do what it is for: the database is ready, and what goes wrong is told in words."""
+    """Runs a page: checks the visitor's role, prepares the database, and shows errors as messages."""
     with page_errors():
         identity.require(scope)
         prepare()
@@ -75,10 +75,10 @@ def show_page(main: Callable[[], None], scope: Scope = Scope.READ) -> None:
 
 @contextmanager
 def page_errors(is_part: bool = False) -> Iterator[None]:
-    """Shows a known error in words, and any other as a reference into the log; never a traceback.
+    """Shows an `FcstError` as a message, and any other error as a reference into the log; never a traceback.
 
-    Where the database is away, the page tells so, and comes back by itself when the database does. A part of a page
-    whose head tells it comes back without words of its own.
+    While the database is unreachable, the page shows a warning and reloads automatically when the database answers.
+    With `is_part`, no warning is shown: the head of the page already has it.
     """
     try:
         yield
@@ -86,34 +86,35 @@ def page_errors(is_part: bool = False) -> Iterator[None]:
         _wait_for_database(exc, is_part)
     except FcstError as exc:
         show_error(exc)
-    except Exception:  # noqa: BLE001  a page may fail in any way; the log has it under the reference
+    except Exception:  # noqa: BLE001  logged with the reference
         reference = uuid.uuid4().hex[:8]
         log.exception("page error %s", reference)
         st.error(
-            f"This page could not be shown. The server's log tells why, under reference {reference}. "
-            "Reload the page to try again.",
+            f"This page could not be shown. See the server log, reference {reference}. Reload the page to try again.",
             icon=":material/error:",
         )
 
 
 @contextmanager
 def action_errors() -> Iterator[None]:
-    """As `page_errors`, for what a click does: it is not done again by itself, so its error stays to be read."""
+    """As `page_errors`, for the action of a click: it is not repeated automatically, so its error stays visible."""
     with page_errors():
         try:
             yield
         except DatabaseAway as exc:
             show_error(exc)
-            st.toast("That was not done: the database is unreachable.", icon=":material/error:", duration="infinite")
+            st.toast(
+                "Not done: the database is unreachable. Try again later.", icon=":material/error:", duration="infinite"
+            )
 
 
 def _wait_for_database(error: DatabaseAway, is_part: bool) -> None:
-    """Says that the database is away, and runs the whole page anew when it answers.
+    """Shows that the database is unreachable, and reruns the whole page when it answers.
 
-    A live fragment around this comes back by its own next run, and takes this one away; one that does not
-    refresh, and the page itself, come back by this.
+    A live fragment around this one recovers at its own next refresh, which also removes this fragment. The page itself
+    and fragments without refresh recover through this one.
     """
-    is_first = True  # drawn with the page, which has failed this instant: to try again at once could go on for ever
+    is_first = True  # drawn with the page that has just failed: an immediate rerun could loop forever
 
     @st.fragment(run_every=RETRY_S)
     def wait() -> None:
@@ -129,21 +130,21 @@ def _wait_for_database(error: DatabaseAway, is_part: bool) -> None:
 
 
 def show_error(error: FcstError) -> None:
-    """An error box: what happened, and what to do."""
+    """Shows an error box with message and hint."""
     st.error(f"{plain(error.message)}  \n{plain(error.hint)}", icon=":material/error:")
 
 
 def set_state(key: str, value: object) -> None:
-    """Moves a widget to a value, unless it is there: to set what is set would disturb who is typing."""
+    """Sets the state of a widget only if it differs: setting it again would interrupt typing."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
 
 
 def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T], str], **options_of_box: Any) -> T:
-    """A select box whose choice stands in the URL under `name`; the first option is chosen where the URL has none.
+    """A select box whose choice is in the URL under `name`; without one the first option is chosen.
 
-    The box keeps its identity, and the URL decides: a link, or the browser's way back, moves the box. The value in the
-    URL is the box's default as well: a browser that lost the box's state sends the default as if it had been chosen.
+    The URL decides: a link, or Back in the browser, changes the box. The value in the URL is also the default of the
+    box, because a browser that lost the state of the box sends the default as if it had been chosen.
     """
     key = f"choice_{name}"
     by_text = {str(option): option for option in options}
@@ -151,7 +152,7 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
     set_state(key, in_url)
 
     def write() -> None:
-        if st.session_state[key] != in_url:  # a box that comes back, as after an outage, was not changed
+        if st.session_state[key] != in_url:  # not changed where the box is restored, such as after an outage
             write_to_url(name, str(st.session_state[key]))
 
     index = options.index(in_url)
@@ -168,11 +169,11 @@ def choose_some(
     format_func: Callable[[str], str] = str,
     placeholder: str = "any",
 ) -> list[str]:
-    """Options of which any number may be chosen, as a box or as pills; the URL has those that are under `name`."""
+    """A multiple choice, as a box or as pills; the chosen options are in the URL under `name`."""
     key = f"choice_{name}"
     wanted = set(st.query_params.get_all(name))
     in_url = [option for option in options if option in wanted]
-    if sorted(st.session_state.get(key, [])) != sorted(in_url):  # in whichever order they were chosen
+    if sorted(st.session_state.get(key, [])) != sorted(in_url):  # in any order
         st.session_state[key] = in_url
 
     def write() -> None:
@@ -203,9 +204,9 @@ def choose_some(
 
 
 def search(label: str, name: str, **options_of_box: Any) -> str:
-    """A box whose words stand in the URL under `name` as they are typed; returned without spaces around them."""
+    """A search box whose text is in the URL under `name` while it is typed; returns it without surrounding spaces."""
     key = f"choice_{name}"
-    in_url = st.query_params.get(name, "").replace("\0", "")  # which no text in Postgres has
+    in_url = st.query_params.get(name, "").replace("\0", "")  # Postgres texts have no zero bytes
     set_state(key, in_url)
 
     def write() -> None:
@@ -216,12 +217,12 @@ def search(label: str, name: str, **options_of_box: Any) -> str:
 
 
 def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_control: Any) -> str:
-    """A row of a few options of which one is chosen; the URL has it under `name`, the first where it has none.
+    """A segmented control whose choice is in the URL under `name`; without one the first option is chosen.
 
     Parameters
     ----------
     options
-        value in the URL -> what people read.
+        value in the URL -> label.
     """
     key = f"choice_{name}"
     in_url = st.query_params.get(name, "")
@@ -246,22 +247,22 @@ def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_c
 
 
 def choose_view(views: Mapping[str, str]) -> str:
-    """Which part of a page is shown, by its name; as `choose_one`."""
+    """The view of a page, as `choose_one`; returns its name."""
     return choose_one("View", views, "view", label_visibility="collapsed")
 
 
 def page_in_url(n_rows: int, size: int) -> int:
-    """The page of a table that the URL has under `page`, from 1; the nearest there is."""
+    """The table page from the URL parameter `page`, from 1, limited to the existing pages."""
     return min(max(number_in_url(PAGE) or 1, 1), max(-(-n_rows // size), 1))
 
 
 def choose_page(n_rows: int, size: int, shown: int | None = None) -> None:
-    """The numbers of a table's pages, to go to another; nothing where one page holds all rows.
+    """Page numbers below a table; nothing where one page has all rows.
 
     Parameters
     ----------
     shown
-        the page that is shown, where that is not what the URL has.
+        the current page, if it is not the one in the URL.
     """
     if n_rows <= size:
         return
@@ -276,19 +277,19 @@ def choose_page(n_rows: int, size: int, shown: int | None = None) -> None:
 
 
 def write_to_url(name: str, value: str | list[str]) -> None:
-    """Writes a choice, in one step of the browser's history; a table that depends on it begins at its first page."""
+    """Writes a choice as one entry of the browser's history, and resets the table page to 1."""
     params = {key: st.query_params.get_all(key) for key in st.query_params if key not in (name, PAGE)}
     st.query_params.from_dict(params | ({name: value} if value else {}))
 
 
-def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:
-    """A warning, where the URL has a value under `name` that is none of those known; `{}` in `words` is that value."""
+def warn_of_unknown(name: str, known: Iterable[str], message: str) -> None:
+    """Shows a warning if the value of `name` in the URL is not one of `known`; `{}` in `message` is the value."""
     wanted = st.query_params.get(name)
     if wanted is not None and wanted not in set(known):
-        st.warning(words.format(plain(wanted)))
+        st.warning(message.format(plain(wanted)))
 
 
 def number_in_url(name: str) -> int | None:
-    """The whole number that the URL has under `name`; None without one, or if it is no number."""
+    """The whole number of `name` in the URL; None if there is none or it is not a number."""
     value = st.query_params.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

@@ -1,4 +1,4 @@
-"""Who looks at the pages: signed in with the identity provider and with a role; or the user of this machine."""
+"""Authentication of page visitors: sign-in with an identity provider, and roles; without sign-in the local operator."""
 
 import hashlib
 import json
@@ -24,30 +24,30 @@ from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
 from fcst.ui import start, text
 
-BROWSER_COOKIE = "_streamlit_xsrf"  # holds what a browser is known by, masked anew each time
+BROWSER_COOKIE = "_streamlit_xsrf"  # identifies a browser; masked differently each time
 REMEMBERED_S = 600.0
 MOST_REMEMBERED = 1_000
 LONGEST_QUERY = 2_000
 AT_ONCE = timedelta(seconds=1)
-_MAY = {
-    None: "nothing here: ask who runs this server for a role",
-    Scope.READ: "look at everything",
-    Scope.RUN: "look at everything, load sales, run forecasts, stop and adjust them",
-    Scope.ADMIN: "do everything, also delete",
+_PERMISSIONS = {
+    None: "You have no access. Ask the administrator of this server for a role.",
+    Scope.READ: "You can view everything.",
+    Scope.RUN: "You can view everything, load sales, start and cancel runs, and adjust forecasts.",
+    Scope.ADMIN: "You can do everything, including delete.",
 }
 
 
 def visitor() -> Actor | None:
-    """Who looks at the page that runs now; None where nobody signs in, or this visitor has not."""
+    """The signed-in visitor of the current page; None without sign-in or if the visitor has not signed in."""
     if get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
         return None
     return actor_of(sign_in_of(st.context.cookies))
 
 
 def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
-    """The sign-in that these cookies are evidence of, whether it holds still or not; None where there is none.
+    """The sign-in of these cookies, even if it has ended since; None without one.
 
-    Streamlit's own reading of its cookies tells neither their age nor one sign-in from another.
+    Streamlit's own parsing of its cookies returns neither their age nor an identifier of the sign-in.
     """
     if not load_settings().has_sign_in or USER_COOKIE_NAME not in cookies:
         return None
@@ -70,14 +70,14 @@ def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
         return None
     if payload is None or not isinstance(claims, dict) or claims.get("is_logged_in") is not True:
         return None
-    if max(times) - min(times) > AT_ONCE:  # parts of one sign-in's cookie are signed together
+    if max(times) - min(times) > AT_ONCE:  # all parts of a sign-in's cookie are signed at once
         return None
     at = min(times)
     return SignIn(hashlib.sha256(payload + at.isoformat().encode()).digest(), at, claims)
 
 
 def actor_of(sign_in: SignIn | None) -> Actor | None:
-    """Who signed in, with the role that they have now; None where the sign-in is over."""
+    """The actor of a sign-in with their current role; None if the sign-in has ended."""
     rules = load_settings().role_rules
     if rules is None or sign_in is None or sign_ins.is_over(sign_in):
         return None
@@ -88,23 +88,23 @@ identity.ask_who(visitor)
 
 
 def may(scope: Scope) -> bool:
-    """Whether who looks may do that: what they may not is not offered."""
+    """Whether the visitor may do this; pages hide other actions."""
     return identity.current().may(scope)
 
 
-def name_to_give() -> str:
-    """The name under which who looks acts: as signed in, as last given in this session, or of this machine's user."""
+def actor_name() -> str:
+    """The visitor's name: as signed in, as last entered in this session, or the operating system user."""
     actor = identity.current()
     return actor.name if actor.is_known else str(st.session_state.get("who") or actor.name)
 
 
 def ask_for_name(key: str) -> str:
-    """The name of the user; asked once in a session, and not of those who have signed in.
+    """Returns the visitor's name; shows a box for it, filled with the last entry, if they have not signed in.
 
     Parameters
     ----------
     key
-        of the box in which it is asked.
+        of the box.
     """
     if (actor := identity.current()).is_known:
         return actor.name
@@ -114,33 +114,36 @@ def ask_for_name(key: str) -> str:
 
 
 def visibility(scope: Scope) -> Literal["visible", "hidden"]:
-    """Whether a page that is for those who may do that stands in the navigation; its address tells others why not."""
-    return "visible" if not is_outside() and may(scope) else "hidden"
+    """Whether the navigation lists a page that needs this scope; at its address other visitors see the reason."""
+    return "visible" if not has_no_access() and may(scope) else "hidden"
 
 
-def is_outside() -> bool:
-    """Whether this visitor has to sign in before anything is shown, or has no role here."""
+def has_no_access() -> bool:
+    """Whether the visitor must sign in first, or has no role."""
     if not load_settings().has_sign_in:
         return False
     actor = visitor()
     return actor is None or not actor.may(Scope.READ)
 
 
-def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
-    """Runs the page, or asks its visitor to sign in, who is then led to the page that they came for."""
-    wanted, browser = _wanted(), decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b""
-    if is_outside():
+def run_page(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
+    """Runs the page, or shows the sign-in page; after sign-in it opens the page that was requested first."""
+    requested, browser = (
+        _requested_pages(),
+        decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b"",
+    )
+    if has_no_access():
         if visitor() is not None:
             show_account()
             return
         query = st.query_params.to_dict()
         is_link = len(urlencode(query)) <= LONGEST_QUERY
-        wanted[browser] = (time.monotonic(), page.url_path, query if is_link else {})
-        while len(wanted) > MOST_REMEMBERED:
-            wanted.popitem(last=False)
-        _ask()
+        requested[browser] = (time.monotonic(), page.url_path, query if is_link else {})
+        while len(requested) > MOST_REMEMBERED:
+            requested.popitem(last=False)
+        _show_sign_in()
         return
-    since, path, query = wanted.pop(browser, (0.0, "", {}))
+    since, path, query = requested.pop(browser, (0.0, "", {}))
     is_first = page.url_path in ("", start.HOME, start.FORECASTS) and not st.query_params
     if (path or query) and is_first and time.monotonic() - since < REMEMBERED_S:
         st.switch_page(next(other for other in pages if other.url_path == path), query_params=query)
@@ -148,16 +151,16 @@ def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
 
 
 @st.cache_resource
-def _wanted() -> OrderedDict[bytes, tuple[float, str, dict[str, str]]]:
-    """browser -> when it came, and for which page: the way by the provider ends at the first page."""
+def _requested_pages() -> OrderedDict[bytes, tuple[float, str, dict[str, str]]]:
+    """browser -> time, path and parameters of its first request. The sign-in always returns to the first page."""
     return OrderedDict()
 
 
-def _ask() -> None:
+def _show_sign_in() -> None:
     st.title("fcst", anchor=False)
-    st.write("Weekly forecasts of every item. Sign in to see them.")
+    st.write("Weekly forecasts of every item. Sign in to view them.")
     if sign_ins.is_database_away():
-        st.caption("The database is unreachable. Sign-ins work again when it answers.")
+        st.caption("The database is unreachable. Sign in again when it is back.")
     elif st.user.get("is_logged_in"):
         st.caption("Your last sign-in has ended.")
     if st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):
@@ -165,7 +168,7 @@ def _ask() -> None:
 
 
 def account_page() -> list[StreamlitPage]:
-    """The page that tells a visitor who they are, where people sign in."""
+    """The account page of a signed-in visitor; no page without sign-in."""
     actor = visitor()
     if actor is None:
         return []
@@ -176,6 +179,6 @@ def show_account() -> None:
     actor = visitor()
     assert actor is not None
     st.title("Account", anchor=False)
-    st.markdown(f"**{text.plain(actor.name)}**, {actor.role}, may {_MAY[actor.scope]}.")
+    st.markdown(f"**{text.plain(actor.name)}** ({actor.role}). {_PERMISSIONS[actor.scope]}")
     if st.button("Sign out", icon=":material/logout:", key="sign_out"):
         st.logout()

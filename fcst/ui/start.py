@@ -1,4 +1,4 @@
-"""Where a visit begins: with the forecasts, once there are some; else on Home."""
+"""First page of a visit: Forecasts if a run has any, otherwise Home."""
 
 import anyio.to_thread
 import streamlit as st
@@ -13,23 +13,23 @@ HOME, FORECASTS = "home", "forecasts"
 
 
 def first_page() -> str:
-    """The path of the page that a visit begins with; Home too while the database is away."""
+    """Returns the path of the first page; Home while the database is unreachable."""
     try:
         return FORECASTS if jobs.has_forecasts() else HOME
     except FcstError:
         return HOME
 
 
-async def _lead(request: Request) -> Response:
+async def _redirect(request: Request) -> Response:
     path = await anyio.to_thread.run_sync(first_page)
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/{path}{query}", headers={"Cache-Control": "no-store"})
 
 
-ROUTES = [Route("/", _lead)]
-"""The address without a page is answered by the server: a page that leads on would be one to go back to."""
+ROUTES = [Route("/", _redirect)]
+"""The server redirects `/`, so that no redirecting page is in the browser's history."""
 
 
-def lead_on() -> None:
-    """The page at that address, for who comes there within the app."""
+def open_first_page() -> None:
+    """The page at `/`, for navigation within the app."""
     st.switch_page(f"pages/{first_page()}.py")

@@ -1,4 +1,4 @@
-"""How the state of runs and batches is shown: words with colour, frames for tables."""
+"""Display of run and batch status: badges, and data frames for tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,13 +31,13 @@ _STAGE_COLORS = {
 
 
 def status_badge(status: str) -> None:
-    """A job's status as word, sign and colour."""
+    """The status of a run, with icon and colour."""
     st.markdown(_badge(status))
 
 
 def status_chip(job: Job) -> None:
-    """The same as a button, which leads to the run."""
-    if st.button(_badge(job.status), type="tertiary", help="How the run went", key="status"):
+    """The status as a button that opens the run."""
+    if st.button(_badge(job.status), type="tertiary", help="Open the run", key="status"):
         st.switch_page("pages/runs.py", query_params={"job": str(job.job_id)})
 
 
@@ -47,18 +47,18 @@ def _badge(status: str) -> str:
 
 
 def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
-    """Those of some runs that are stalled, for a live part."""
+    """The stalled runs among `found`, by id; for live parts."""
     is_open = [job.job_id for job in found if not job.is_over]
     return live.read(("stalls", is_open), lambda: health.find_stalls(found))
 
 
 def why_waiting(job: Job) -> str:
-    """Why an open run that is not stalled does not move; empty where it does."""
+    """Why an open run that is not stalled is waiting; empty if it is not."""
     return live.read(("waiting", job.job_id), lambda: health.why_waiting(job.job_id))
 
 
 def job_columns() -> dict[str, Any]:
-    """How the columns of `job_frame` look; a status is words on a ground of their colour."""
+    """Column configuration of `job_frame`; a status is a coloured label."""
     colors = [color for color, _ in _LOOKS.values()]
     return {
         "Run": st.column_config.NumberColumn(width=60, format="%d"),
@@ -71,33 +71,33 @@ def job_columns() -> dict[str, Any]:
 
 
 def stage_column() -> Any:
-    """A table's column of batch stages, in words on a ground of their colour."""
+    """Column configuration of batch stages as coloured labels."""
     names = [stage_words(stage) for stage in _STAGE_COLORS]
     return st.column_config.MultiselectColumn(options=names, color=list(_STAGE_COLORS.values()))
 
 
 def stage_words(stage: str) -> str:
-    """A stage as people read it: obtaining sales."""
+    """Display text of a stage: obtaining sales."""
     return stage.replace("_", " ")
 
 
 def describe(job: Job) -> str:
-    """What a run was asked to do, in one line of Markdown."""
+    """The settings of a run, in one line of Markdown."""
     spec = job.spec
     parts = [
-        text.run_in_words(job.n_items, spec.batch_size, spec.h),
+        text.describe_run(job.n_items, spec.batch_size, spec.h),
         ", ".join(map(text.model_name, spec.models)),
-        text.backtest_in_words(spec.n_windows) if spec.n_windows else "no backtest",
-        "suspected stock-outs skipped" if spec.skips_stockouts else "",
+        text.describe_backtests(spec.n_windows) if spec.n_windows else "no backtests",
+        "skips suspected stock-outs" if spec.skips_stockouts else "",
         text.plain(text.dataset_title(job.dataset, job.dataset_version)),
         f"submitted {text.moment(job.submitted_at)}",
-        text.limits(spec.item_limit_s, spec.process_memory) if job.has_limits else "",
+        text.describe_limits(spec.item_limit_s, spec.process_memory) if job.has_limits else "",
     ]
     return " · ".join(filter(None, parts))
 
 
 def job_frame(jobs: list[Job]) -> pd.DataFrame:
-    """One row a job, for the table of runs."""
+    """One row per run, for the list of runs."""
     return pd.DataFrame(
         {
             "Run": [job.job_id for job in jobs],
@@ -106,17 +106,19 @@ def job_frame(jobs: list[Job]) -> pd.DataFrame:
             "Dataset": [text.dataset_title(job.dataset, job.dataset_version) for job in jobs],
             "Models": [", ".join(map(text.model_name, job.spec.models)) for job in jobs],
             "Items": [job.n_items for job in jobs],
-            "Done": [100 * job.n_completed // job.n_items for job in jobs],  # 100 % only when all are
+            "Done": [
+                100 * job.n_completed // job.n_items for job in jobs
+            ],  # rounded down: 100 % only if all items are done
             "Failed": [job.n_failed for job in jobs],
-            "Weeks ahead": [job.spec.h for job in jobs],
+            "Horizon, weeks": [job.spec.h for job in jobs],
             "Submitted": [text.moment(job.submitted_at) for job in jobs],
-            "Took": [text.duration(job.seconds) for job in jobs],
+            "Duration": [text.duration(job.seconds) for job in jobs],
         }
     )
 
 
 def batch_frame(batches: list[Batch]) -> pd.DataFrame:
-    """One row a batch, for the table of a run."""
+    """One row per batch, for the view Batches."""
     return pd.DataFrame(
         {
             "Batch": [row.batch_no for row in batches],
@@ -133,15 +135,15 @@ def batch_frame(batches: list[Batch]) -> pd.DataFrame:
 
 
 def event_frame(events: list[BatchEvent]) -> pd.DataFrame:
-    """One row a change of stage, for the history of a run."""
+    """One row per change of stage, for the view History."""
     return pd.DataFrame(
         {
-            "At": [text.instant(event.at) for event in events],
+            "Time": [text.instant(event.at) for event in events],
             "Batch": [str(event.batch_no) if event.batch_no else "learning" for event in events],
             "Attempt": [event.attempt or None for event in events],
             "From": [stage_words(event.from_stage or "") for event in events],
             "To": [stage_words(event.to_stage) for event in events],
-            "Why": [event.reason or "" for event in events],
+            "Reason": [event.reason or "" for event in events],
             "Supervisor": [event.worker or "" for event in events],
         }
     )

@@ -1,4 +1,4 @@
-"""Stock on pages: the numbers of one item, and the view of what planners say of a dataset's items."""
+"""Stock on pages: figures of one item, and the stock settings of a dataset."""
 
 import pandas as pd
 import streamlit as st
@@ -25,24 +25,24 @@ from fcst.ui.signin import may
 
 PAGE_ROWS = 100
 NAME = "stock_setting"
-"""Of the boxes, as `item_files.load_file` takes it."""
+"""Prefix of widget keys, as for `item_files.load_file`."""
 
-OF_GROUPS = {"all": "all items", "item": "item", "part": "part of the key", "family": "family", "class": "class"}
+GROUP_LABELS = {"all": "all items", "item": "item", "part": "part of the key", "family": "family", "class": "class"}
 
 
 def show_item(job: Job, model: str, unique_id: str) -> None:
-    """Demand over the lead time, safety stock and reorder point of one item, and what they assume."""
+    """Shows demand over the lead time, safety stock and reorder point of an item, with their assumptions."""
     found = stock.find_stock(job, model, unique_id)
     if found is None:
         return
     if found.reason is not None:
-        hint = " Set one on Dataset, under Stock." if found.lead_time_days is None else ""
+        hint = " Set one on the page Dataset, view Stock." if found.lead_time_days is None else ""
         st.caption(f"Stock: {text.plain(found.reason)}{hint}")
         return
     days = (found.lead_time_days or 0) + (found.review_period_days or 0)
     with st.container(horizontal=True):
         for label, value, meaning in (
-            (f"Demand in {days:g} days", found.demand, "The final plan over lead time and review period."),
+            (f"Demand in {days:g} days", found.demand, "Final plan over lead time and review period."),
             ("Safety stock", found.safety_stock, MEANING["safety_stock"]),
             ("Reorder point", found.reorder_point, MEANING["reorder_point"]),
         ):
@@ -51,28 +51,27 @@ def show_item(job: Job, model: str, unique_id: str) -> None:
 
 
 def assumptions(found: StockFigures) -> str:
-    """What figures that are defined hold for, in a sentence or two."""
-    review = f" and {found.review_period_days:g} days from order to order" if found.review_period_days else ""
-    errors = "as in the backtests" if found.is_measured else "as is usual, for too few backtests are known"
+    """Describes the settings and assumptions of stock figures."""
+    review = f", review period {found.review_period_days:g} days" if found.review_period_days else ""
+    errors = "as in the backtests" if found.is_measured else "as usual (too few backtests to measure them)"
     return (
-        f"Lead time of {found.lead_time_days:g} days{review}, service level {100 * (found.service_level or 0):g} %. "
-        f"It holds if the lead time is certain, sales are all the demand, and errors are {errors}."
+        f"Lead time {found.lead_time_days:g} days{review}, service level {100 * (found.service_level or 0):g} %. "
+        f"Assumes that the lead time is certain, sales equal demand, and errors are {errors}."
     )
 
 
 def show_settings(dataset: Dataset) -> None:
-    """What is said of the items of a dataset's name, and ways to say more."""
+    """Shows the stock settings of a dataset, and lets analysts change them."""
     page = page_in_url(stock_settings.count_settings(dataset.dataset_id), PAGE_ROWS)
     stored, n_found = stock_settings.find_settings(dataset.dataset_id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
-    for words in st.session_state.pop("stock_settings_saved", ()):
-        st.warning(text.plain(words), icon=":material/help:")
+    for message in st.session_state.pop("stock_settings_saved", ()):
+        st.warning(text.plain(message), icon=":material/help:")
     if stored:
         _show_stored(dataset, stored)
         choose_page(n_found, PAGE_ROWS)
     else:
         st.info(
-            "No lead time is known. Say how long orders take and how often they have to last, and runs have safety "
-            "stocks and reorder points.",
+            "No lead times. Set lead time and review period of orders to get safety stocks and reorder points.",
             icon=":material/inventory_2:",
         )
     if not may(Scope.RUN):
@@ -97,7 +96,7 @@ def _frame(found: list[GroupSettings]) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "Of": [", ".join(row.key_columns) or OF_GROUPS[row.grouped_by] for row in found],
+            "Applies to": [", ".join(row.key_columns) or GROUP_LABELS[row.grouped_by] for row in found],
             "Key": [row.key for row in found],
             "Lead time, days": pd.Series([row.settings.lead_time_days for row in found], dtype=float),
             "Review period, days": pd.Series([row.settings.review_period_days for row in found], dtype=float),
@@ -120,16 +119,14 @@ def _show_stored(dataset: Dataset, stored: list[StoredSettings]) -> None:
         on_select="rerun" if can_change else "ignore",
     )
     st.caption(
-        "The smallest group that an item is in counts. Changes hold for all versions of the dataset, and for runs that "
-        "were made before."
+        "The most specific setting of an item is used. Changes apply to all versions of the dataset and to existing "
+        "runs."
     )
     rows = chosen["selection"]["rows"] if can_change else []
     if not rows:
         return
     group = stored[rows[0]].group
-    if st.button(
-        f"Remove what is said of {text.plain(group.key or 'all items')}", icon=":material/delete:", key="remove"
-    ):
+    if st.button(f"Remove settings of {text.plain(group.key or 'all items')}", icon=":material/delete:", key="remove"):
         with action_errors():
             stock_settings.remove_settings(dataset.dataset_id, [group])
             start_again(NAME)
@@ -137,7 +134,7 @@ def _show_stored(dataset: Dataset, stored: list[StoredSettings]) -> None:
 
 def _set_defaults(dataset: Dataset) -> None:
     st.header("Defaults", anchor=False)
-    st.caption("For items of which nothing else is said.")
+    st.caption("For items without other settings.")
     now, number = stock_settings.default_settings(dataset.dataset_id), number_of(NAME)
     with st.form(f"stock_defaults_{number}", border=False):
         lead_time = st.number_input(
@@ -149,7 +146,7 @@ def _set_defaults(dataset: Dataset) -> None:
             key=f"stock_review_period_{number}", help=MEANING["review_period"],
         )  # fmt: skip
         level = st.number_input(
-            "Service level, percent", 100 * LEAST_SERVICE_LEVEL, 100 * MOST_SERVICE_LEVEL,
+            "Service level, %", 100 * LEAST_SERVICE_LEVEL, 100 * MOST_SERVICE_LEVEL,
             round(100 * (now.service_level or 0.0), 6), 1.0, "%g",
             key=f"stock_service_level_{number}", help=MEANING["service_level"],
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Tables: the only place that shows a frame.
+"""Tables: the only module that shows data frames.
 
-A table's toolbar writes its cells to a CSV and to the clipboard as they are shown: they are made harmless before.
+The toolbar of a table copies its cells to a CSV file or the clipboard, so cells with spreadsheet formulas are escaped.
 """
 
 import re
@@ -32,20 +32,20 @@ def show(
     selection_mode: Literal["single-row", "single-cell"] = "single-row",
     selection_default: dict[str, Any] | None = None,
 ) -> Any:
-    """A table without its index, in whose text no spreadsheet finds a formula.
+    """Shows a table without its index; escapes texts that a spreadsheet would run as formulas.
 
     Parameters
     ----------
     column_config
-        as Streamlit has it, by the frame's own names of columns.
+        as in Streamlit, by the frame's own column names.
     numbers
-        columns of text in which a number, such as '-5' or '+1.2 %', stays as it is.
+        text columns in which numbers such as '-5' or '+1.2 %' are not escaped.
     shares
-        columns of fractions, which are shown in percent.
+        columns of fractions, shown in percent.
 
     Returns
     -------
-    what Streamlit's table does; its selection is of rows by their place, which is theirs in `frame` too.
+    the value of `st.dataframe`; selected rows are positions in `frame`.
     """
     safe, names = harmless_frame(frame.assign(**{name: 100 * frame[name] for name in shares}), numbers)
     column_config = dict.fromkeys(shares, percent()) | (column_config or {})
@@ -69,14 +69,14 @@ def percent(label: str | None = None, help: str | None = None, signed: bool = Fa
 
 
 def clicked_row(selection: Any) -> int | None:
-    """The place of the row that was clicked, of what `show` returns with `single-cell`, or keeps under its key."""
+    """Position of the clicked row in a `single-cell` selection, as `show` returns it or session state has it."""
     cells = selection["selection"]["cells"]
     return int(cells[0][0]) if cells else None
 
 
 def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[pd.DataFrame, dict[Any, str]]:
-    """The frame with harmless texts and names of columns, its rows numbered; and its own names -> the new ones."""
-    safe = frame.copy(deep=False)  # it shares its cells with the frame, which may be another visitor's too
+    """Returns the frame with escaped texts and column names and a new index, and the map of old to new column names."""
+    safe = frame.copy(deep=False)  # shares its cells with the cached frame: never change them in place
     safe.index = pd.RangeIndex(len(safe))
     for place, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
         if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype):
@@ -99,7 +99,7 @@ def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[
 
 
 def _to_change(cells: pd.Series) -> Sequence[int]:
-    """The places of cells that have a text in which a spreadsheet would find a formula; few, if any."""
+    """Positions of cells with a text that a spreadsheet would run as a formula."""
     try:
         texts = pa.array(cells, pa.string(), from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):  # dates, lists, or values of several types
@@ -112,7 +112,7 @@ def _to_change(cells: pd.Series) -> Sequence[int]:
 
 
 def _is_text(cell: Any) -> bool:
-    """Whether it is a text, or a list that has one."""
+    """Whether the cell is a text or a list with a text."""
     return isinstance(cell, str) or (isinstance(cell, (list, tuple)) and any(isinstance(part, str) for part in cell))
 
 

@@ -1,4 +1,4 @@
-"""Numbers, dates and data as people read them. Pure functions."""
+"""Format numbers, dates and data for display. Pure functions."""
 
 import math
 import re
@@ -20,13 +20,13 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'@/])")
 
 
 def plain(text: object) -> str:
-    """Text from data, such that Markdown shows it to the letter, and makes no link of an address in it."""
-    words = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", " ".join(str(text).split()))  # a joiner, which is not seen
+    """Escapes text from data, so that Markdown shows it literally and makes no links of addresses."""
+    words = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", " ".join(str(text).split()))  # an invisible joiner
     return _PUNCTUATION.sub(r"\\\1", words)
 
 
 def units(value: float | None) -> str:
-    """Units sold, with as many digits as tell something: 12,345 or 0.47."""
+    """Units with up to two decimals, fewer for large numbers: 12,345 or 0.47."""
     if value is None or math.isnan(value):
         return UNDEFINED
     if abs(value) >= 100 or value == round(value):
@@ -35,12 +35,12 @@ def units(value: float | None) -> str:
 
 
 def round_units(units: pd.Series) -> pd.Series:
-    """A column of units for a table: whole numbers, and below 10 one decimal."""
+    """Rounds a column of units for a table: whole numbers, one decimal below 10."""
     return units.round(1).where(units.abs() < 10, units.round())
 
 
 def large(value: float) -> str:
-    """A large number of units in three digits: 1.23 M."""
+    """Units with three significant digits: 1.23 M."""
     for scale, letter, least in ((1e9, "bn", 0.9995), (1e6, "M", 0.9995), (1e3, "k", 10)):
         size = abs(value / scale)
         if size >= least:
@@ -55,16 +55,16 @@ def percent(fraction: float | None, signed: bool = False) -> str:
     return f"{fraction * 100:{'+' if signed else ''},.1f} %"
 
 
-def how_far_off(model: str, wape: float | None, yardstick: float | None) -> str:
-    """The error of a model beside that of the same weeks of last year, in a sentence; both are fractions."""
+def describe_error(model: str, wape: float | None, benchmark_wape: float | None) -> str:
+    """A sentence on the WAPE of a model and of the same weeks last year; both are fractions."""
     if wape is None or math.isnan(wape):
-        return "How far off the forecasts are is not defined: nothing was sold in the weeks that were measured."
+        return "The error is not defined: the measured weeks have no sales."
     if model == BENCHMARK:
-        return f"The same weeks of last year are on average {_whole_percent(wape)} off."
-    words = f"On average {_whole_percent(wape)} off"
-    if yardstick is None or math.isnan(yardstick):
-        return f"{words}; how far the same weeks of last year would be is not defined."
-    return f"{words}; the same weeks of last year would be {_whole_percent(yardstick)} off."
+        return f"Average error of the same weeks last year: {_whole_percent(wape)}."
+    words = f"Average error {_whole_percent(wape)}"
+    if benchmark_wape is None or math.isnan(benchmark_wape):
+        return f"{words}; not defined for the same weeks last year."
+    return f"{words}; {_whole_percent(benchmark_wape)} for the same weeks last year."
 
 
 def _whole_percent(fraction: float) -> str:
@@ -91,7 +91,7 @@ def duration(seconds: float | None) -> str:
 
 
 def about(seconds: float) -> str:
-    """A time span that is not known exactly: 8 s, 40 s, 4 min, 2 h 05 min."""
+    """A rounded time span, for estimates: 8 s, 40 s, 4 min, 2 h 05 min."""
     if seconds < 10:
         return f"{max(round(seconds), 1)} s"
     if seconds < 55:
@@ -101,7 +101,7 @@ def about(seconds: float) -> str:
 
 
 def weekday(name: str) -> str:
-    """A day of the week in full: Saturday, for SAT."""
+    """Full name of a weekday: Saturday for SAT."""
     return _WEEKDAYS.get(name, name)
 
 
@@ -111,31 +111,31 @@ def day(value: date) -> str:
 
 
 def moment(value: datetime) -> str:
-    """A point in time, in the server's zone: 2017-08-12 14:05."""
+    """Date and time to the minute, in the server's time zone: 2017-08-12 14:05."""
     return f"{value.astimezone():%Y-%m-%d %H:%M}"
 
 
 def clock(value: datetime | None) -> str:
-    """A time of day, in the server's zone: 14:05:09."""
+    """Time of day, in the server's time zone: 14:05:09."""
     return "" if value is None else f"{value.astimezone():%H:%M:%S}"
 
 
 def log_line(time: datetime, level: str, event: str, attempt: int | None, words: str) -> str:
-    """A line of the log: '2017-08-12 14:05:09 warning, attempt 2: broke off …'."""
+    """A log line: '2017-08-12 14:05:09 warning broke off, attempt 2: …'."""
     which = f", attempt {attempt}" if attempt else ""
     sign = f" {level}" if level != "info" else ""
     return f"{instant(time)}{sign} {event.replace('_', ' ')}{which}: {words}".rstrip(": ")
 
 
-def limits(item_limit_s: float, process_memory: int) -> str:
-    """What an item may take: 'an item may take 5 min and 4 GB'."""
+def describe_limits(item_limit_s: float, process_memory: int) -> str:
+    """Limits of an item: 'limits per item: 5 min, 4 GB'."""
     scale, letter = (1e9, "GB") if process_memory >= 1e9 else (1e6, "MB")
     time = duration(item_limit_s).removesuffix(" 00 s")
-    return f"an item may take {time} and {process_memory / scale:.3g} {letter}"
+    return f"limits per item: {time}, {process_memory / scale:.3g} {letter}"
 
 
 def instant(value: datetime) -> str:
-    """A point in time to the second, in the server's zone, which sorts as text: 2017-08-12 14:05:09."""
+    """Date and time to the second, in the server's time zone; sorts as text: 2017-08-12 14:05:09."""
     return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
@@ -144,8 +144,8 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
-def run_in_words(n_items: int, batch_size: int, h: int) -> str:
-    """What a run does: '200 items in 8 batches of 25, 13 weeks ahead'."""
+def describe_run(n_items: int, batch_size: int, h: int) -> str:
+    """Size and horizon of a run: '200 items in 8 batches of 25, 13 weeks ahead'."""
     n_batches = -(-n_items // batch_size)
     size = f" of {batch_size}" if n_batches > 1 else ""
     if n_batches > 1 and n_items % batch_size:
@@ -153,8 +153,8 @@ def run_in_words(n_items: int, batch_size: int, h: int) -> str:
     return f"{count(n_items, 'item')} in {count(n_batches, 'batch', 'batches')}{size}, {count(h, 'week')} ahead"
 
 
-def backtest_in_words(n_windows: int) -> str:
-    """What accuracy was measured on: '3 backtests of 13 weeks'."""
+def describe_backtests(n_windows: int) -> str:
+    """Number and length of backtests: '3 backtests of 13 weeks'."""
     return f"{count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
 
 
@@ -162,26 +162,26 @@ _MODEL_NAMES = {"Naive": "last week", "SeasonalNaive": "same weeks last year"}
 
 
 def model_name(model: str) -> str:
-    """A model as planners call it: 'same weeks last year' for SeasonalNaive; others have their own name.
+    """Display name of a model: 'same weeks last year' for SeasonalNaive; most have their own name.
 
-    URLs, files and the API keep the model's own name.
+    URLs, files and the API use the model's own name.
     """
     return _MODEL_NAMES.get(model, model)
 
 
 def weeks_ending(first: date, last: date) -> str:
-    """One week or several by the days on which they end."""
+    """One or several weeks, by their last days."""
     return f"week ending {day(first)}" if first == last else f"weeks ending {day(first)} – {day(last)}"
 
 
 def made_by(models: str) -> str:
-    """What computed a forecast, as planners call it: `Boosting 52%, same weeks last year 5%, 3 more`."""
+    """Models behind a forecast, with display names: `Boosting 52%, same weeks last year 5%, 3 more`."""
     parts = (part.partition(" ") for part in models.split(", "))
     return ", ".join(f"{model_name(model)}{space}{share}" for model, space, share in parts)
 
 
 def stalled(stall: Stall) -> str:
-    """Since when a run is stalled, why, and what to do."""
+    """When and why a run stalled, and what to do."""
     return plain(f"Stalled since {moment(stall.since)}. {stall.why} {stall.hint}".strip())
 
 
@@ -191,10 +191,10 @@ def job_title(job: Job) -> str:
 
 
 def dataset_title(name: str, version: int) -> str:
-    """A dataset's name, with its version where it is not the first."""
+    """A dataset's name, with its version from version 2 on."""
     return name if version == 1 else f"{name} (version {version})"
 
 
 def promotions(is_kept: bool, has_flag: bool) -> str:
-    """What became of a dataset's promotional sales."""
+    """How promotional sales of a dataset are treated."""
     return "no flag" if not has_flag else "kept" if is_kept else "left out"

@@ -1,4 +1,4 @@
-"""What of the look and of the browser no option of Streamlit has; the rest stands in `.streamlit/config.toml`."""
+"""Styles and browser script that Streamlit has no option for; `.streamlit/config.toml` has the others."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ import streamlit as st
 from fcst.ui.page_table import PAGES
 
 SUB_PAGES = {page.url_path: page.parent for page in PAGES if page.parent}
-"""A page that the navigation does not list -> the one that it belongs to, which is marked instead."""
+"""Page that is not in the navigation -> the page that the navigation marks instead."""
 
 _SCRIPT = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 
-# Words of what is selected have the colour of words: a frame and a ground of the theme's colour tell it apart.
-# Streamlit gives them the colour of buttons, too dark for words on a dark ground; a lighter one would lose the white
-# words of buttons. The words of charts have it too: the grey of the axes is too light. Streamlit's own words for a lost
-# connection are replaced by those of `browser.js`. A phone has no room for the tools of a table or chart, which would
-# cover the buttons above it. The red of what cannot be taken back is mixed with the colour of words, to be read on any
-# ground. Pages are as wide as the window but for a margin: tables and plans need the room. A button without a frame has
-# the colour of words also where the mouse is: that of buttons is too dark for words on a dark ground.
+# - Pages use the width of the window, less a margin, for tables and plans.
+# - Selected labels and hovered tertiary buttons keep the text colour. Streamlit's primary colour is too dark for text
+#   on a dark background; a lighter primary colour would make white button labels unreadable.
+# - Chart text has the text colour; Plotly's grey has too little contrast.
+# - Destructive buttons mix red with the text colour, which is readable on light and dark backgrounds.
+# - `browser.js` shows its own message for a lost connection instead of Streamlit's.
+# - On phones the toolbars of tables and charts are hidden; they would cover the buttons above.
 _STYLE = """
 div[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 2.5vw, 3rem)}
 button[data-selected][data-selected]:not([data-disabled]), div[data-testid=stSliderThumbValue] {color: inherit}
@@ -45,8 +45,8 @@ _MARKED = """
 """
 
 
-def mend(path: str) -> None:
-    """The look and the script of every page; `path` is the page's own, as the URL calls it."""
+def apply(path: str) -> None:
+    """Adds the styles and the script to a page; `path` is its path in the URL."""
     marked = _MARKED.replace("PAGE", SUB_PAGES[path]) if path in SUB_PAGES else ""
     st.html(f"<style>{_STYLE}{marked}</style>")
     with st.container(key="browser"):

@@ -1,4 +1,4 @@
-"""The thresholds from which on an item needs attention: a dialog that explains and sets them."""
+"""Dialog for the thresholds from which an item needs attention."""
 
 from dataclasses import fields, replace
 
@@ -11,35 +11,39 @@ from fcst.roles import Scope
 from fcst.services import attention
 from fcst.ui import text
 from fcst.ui.shell import show_error
-from fcst.ui.signin import may, name_to_give
+from fcst.ui.signin import actor_name, may
 
 _WORDS = {
     "worse_by": (
-        "Worse than last year, by %",
-        "The error in backtests exceeds that of last year's sales by so much.",
+        "Worse than last year by, %",
+        "Backtest error above that of the same weeks last year by at least this.",
     ),
-    "one_sided": ("Biased, tracking signal %", "The sum of the errors in backtests, by the sum of their sizes."),
-    "far": ("Far from last year, by %", "The final plan is so far from the same weeks of last year."),
-    "outside_weeks": ("Outside interval, weeks", "So many weeks since the last run lie outside its widest interval."),
-    "shift": ("Level shift, by %", "The level of the last 8 weeks differs so much from the one expected."),
-    "x_below": ("X below a WAPE of %", "Items of class X are forecast well."),
-    "y_below": ("Y below a WAPE of %", "Items of class Y are forecast less well; the others are Z."),
+    "one_sided": ("Biased: tracking signal, %", "Sum of backtest errors, divided by the sum of absolute errors."),
+    "far": ("Far from last year by, %", "Difference between the final plan and the same weeks last year."),
+    "outside_weeks": ("Outside interval, weeks", "Weeks since the last run that lie outside its widest interval."),
+    "shift": ("Level shift by, %", "Difference between the level of the last 8 weeks and the expected level."),
+    "x_below": ("Class X: WAPE below, %", "Items of class X are forecast well."),
+    "y_below": ("Class Y: WAPE below, %", "Items of class Y are forecast less well. All others are class Z."),
 }
 
 
 def thresholds_button(job: Job) -> None:
-    """Opens the dialog; those who may only look do not see it."""
+    """Button that opens the dialog; hidden from viewers."""
     if may(Scope.RUN) and st.button(
-        "Thresholds", icon=":material/tune:", type="tertiary", key="thresholds", help="When an item needs attention."
+        "Thresholds",
+        icon=":material/tune:",
+        type="tertiary",
+        key="thresholds",
+        help="Set when an item needs attention.",
     ):
         _ask(job)
 
 
-@st.dialog("When an item needs attention")
+@st.dialog("Attention thresholds")
 def _ask(job: Job) -> None:
     st.caption(
-        f"For all runs of {text.plain(job.dataset)}: this one at once, others when they are made. An item is new or "
-        "ended by 26 weeks; stock-outs, outliers, fallbacks and adjustments always count."
+        f"For all runs of {text.plain(job.dataset)}: this run immediately, other runs when they are made. New and "
+        "ended items use 26 weeks. Stock-outs, outliers, fallbacks and adjustments always need attention."
     )
     wanted = attention.thresholds(job.dataset)
     for field in fields(Thresholds):
@@ -53,13 +57,13 @@ def _ask(job: Job) -> None:
             1.0 if scale == 1 else 5.0,
             "%.0f",
             key=f"threshold_{field.name}",
-            help=f"{meaning} Usual: {scale * field.default:g}.",  # type: ignore[operator]
+            help=f"{meaning} Default: {scale * field.default:g}.",  # type: ignore[operator]
         )
         wanted = replace(wanted, **{field.name: value / scale})
-    if st.button("Save the thresholds", type="primary", key="thresholds_save"):
+    if st.button("Save thresholds", type="primary", key="thresholds_save"):
         try:
-            with st.spinner("Finding what needs attention …"):
-                attention.set_thresholds(job, wanted, name_to_give())
+            with st.spinner("Updating attention reasons …"):
+                attention.set_thresholds(job, wanted, actor_name())
         except FcstError as exc:
             show_error(exc)
             return

@@ -1,7 +1,7 @@
-"""What visitors of the pages may ask of Streamlit itself: its websocket, with each message, and its own routes.
+"""Access control of Streamlit's websocket messages and routes, and limits of open sessions.
 
-Streamlit takes any message of its protocol from any of its sessions, and serves its routes to all. Here a visitor's
-role decides, looked up anew each time; a sign-in that is over counts for nothing, also in a session that began before.
+Streamlit accepts any message of its protocol from any session, and serves its routes to everyone. This middleware
+checks the visitor's current role for each message and request. An ended sign-in has no access, also in an open session.
 """
 
 from collections import Counter
@@ -29,43 +29,43 @@ from fcst.ui import live
 from fcst.ui.signin import actor_of, sign_in_of
 
 MOST_OF_PERSON = 200
-"""Sessions that one person who has signed in may have open: tabs of browsers."""
+"""Open sessions (browser tabs) of one signed-in user."""
 MOST_OF_ADDRESS = 60
-"""Sessions that all others at one address may have open."""
+"""Open sessions of all users without sign-in at one address."""
 MOST_UNSIGNED = 600
-"""Sessions of all of these together: an address can be made up behind a proxy."""
+"""Open sessions of all users without sign-in: behind a proxy, addresses can be forged."""
 UPLOADS, MEDIA, LOGOUT = "/_stcore/upload_file/", "/media/", "/auth/logout"
-FOR_PROGRAMS = ("/_stcore/metrics", "/_stcore/script-health-check")
-NEVER = "/_stcore/agent/"
-"""Sessions that are no browser's: Streamlit can be told to make them, with another way to sign in."""
+TOKEN_PATHS = ("/_stcore/metrics", "/_stcore/script-health-check")
+BLOCKED = "/_stcore/agent/"
+"""Streamlit's sessions without a browser, which have another authentication."""
 USER_COOKIES = "_streamlit_user"
-ASKED_BY_PAGES = ("deferred_file", "dataframe_chunk")
-"""What a page asks the server for by itself: files, and more rows of a table."""
+PAGE_REQUESTS = ("deferred_file", "dataframe_chunk")
+"""Requests that pages send automatically: files, and more rows of a table."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who sends the messages of a session, or a request: `sign_in` is None where they have not signed in."""
+    """The sender of a request or of the messages of a session; `sign_in` is None without sign-in."""
 
     sign_in: SignIn | None
     address: str
 
     async def actor(self) -> Actor | None:
-        """Who it is, with the role that they have now; None where people have to sign in, and this one has not."""
+        """The actor with their current role; None if sign-in is required and the visitor has not signed in."""
         if not load_settings().has_sign_in:
             return identity.operator()
         if self.sign_in is None:
             return None
-        return await anyio.to_thread.run_sync(actor_of, self.sign_in)  # it may ask the database
+        return await anyio.to_thread.run_sync(actor_of, self.sign_in)  # may read from the database
 
 
-class Visits:
+class AccessControl:
     """Middleware around Streamlit's websocket and routes.
 
     Parameters
     ----------
     limiter
-        counts the requests of programs.
+        limits the requests of API clients.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
@@ -79,10 +79,10 @@ class Visits:
             return
         try:
             if scope["type"] == "websocket":
-                await self._visit(scope, receive, send)
+                await self._serve_session(scope, receive, send)
                 return
             path = scope["path"]
-            if path in FOR_PROGRAMS:
+            if path in TOKEN_PATHS:
                 await self._callers(scope, receive, send)
                 return
             refusal = await self._refuse(path, scope)
@@ -91,9 +91,9 @@ class Visits:
         await (refusal or self.app)(scope, receive, send)
 
     async def _refuse(self, path: str, scope: Connection) -> Response | None:
-        """Why a request is not answered; None where it is."""
-        if path.startswith(NEVER):
-            return PlainTextResponse("There is nothing at this address.\n", 404)
+        """The response that rejects a request; None if it is allowed."""
+        if path.startswith(BLOCKED):
+            return PlainTextResponse("This path does not exist.\n", 404)
         if path == LOGOUT:
             if is_from_elsewhere(Headers(scope=scope)):
                 return PlainTextResponse("Sign out on a page of this server.\n", 403)
@@ -101,14 +101,14 @@ class Visits:
                 await anyio.to_thread.run_sync(sign_ins.end, sign_in)
         needed = Scope.RUN if path.startswith(UPLOADS) else Scope.READ if path.startswith(MEDIA) else None
         if needed is not None and not _may(await visitor_of(scope).actor(), needed):
-            return PlainTextResponse(f"This needs a sign-in with a role that may {needed}.\n", 403)
+            return PlainTextResponse(f"Sign in with a role that has the scope {needed}.\n", 403)
         return None
 
-    async def _visit(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """A session, from its first message to its last."""
+    async def _serve_session(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Serves a session until it ends."""
         visitor = visitor_of(scope)
         actor = await visitor.actor()
-        if actor is None:  # a cookie that counts for nothing is not shown to Streamlit
+        if actor is None:  # Streamlit must not see the cookie of an ended sign-in
             scope = {**scope, "headers": without_user_cookies(scope["headers"])}
         is_known = actor is not None and actor.is_known
         key = f"person {actor.name}" if actor is not None and is_known else f"address {visitor.address}"
@@ -116,7 +116,7 @@ class Visits:
         if self._n_open[key] >= (MOST_OF_PERSON if is_known else MOST_OF_ADDRESS) or (
             not is_known and n_unsigned >= MOST_UNSIGNED
         ):
-            refusal = PlainTextResponse("Too many pages are open from here. Close some.\n", 429)
+            refusal = PlainTextResponse("Too many open pages. Close some tabs of fcst.\n", 429)
             await refusal(scope, receive, send)
             return
         self._n_open[key] += 1
@@ -130,7 +130,7 @@ class Visits:
 
 
 class _Messages:
-    """The messages of a session that Streamlit gets to see."""
+    """The messages of a session that are allowed."""
 
     def __init__(self, receive: Receive, visitor: Visitor) -> None:
         self._receive = receive
@@ -141,7 +141,7 @@ class _Messages:
             message = await self._receive()
             if message["type"] != "websocket.receive":
                 return message
-            if message.get("bytes") is None:  # text is no message of the protocol
+            if message.get("bytes") is None:  # the protocol has binary messages only
                 return {"type": "websocket.disconnect", "code": 1003}
             try:
                 sent = BackMsg.FromString(message["bytes"])
@@ -151,7 +151,7 @@ class _Messages:
             if not is_allowed(sent, actor):
                 continue
             if sent.rerun_script.fragment_id and not _may(actor, Scope.READ):
-                # No part of a page without the page, which asks to sign in.
+                # Run the whole page, which shows the sign-in, instead of a fragment.
                 sent.rerun_script.fragment_id = ""
                 return {**message, "bytes": sent.SerializeToString()}
             return message
@@ -159,36 +159,36 @@ class _Messages:
     async def _actor(self) -> Actor | None:
         try:
             return await self._visitor.actor()
-        except FcstError:  # while settings cannot be read, no visitor has a role
+        except FcstError:  # no visitor has a role while settings cannot be read
             return None
 
 
 def is_allowed(sent: BackMsg, actor: Actor | None) -> bool:
-    """Whether Streamlit may see a message of this visitor.
+    """Whether a message of this visitor is allowed.
 
-    What serves developers (`clear_cache`, `stop_script`, …) is for administrators who have signed in.
+    Messages for developers (`clear_cache`, `stop_script`, …) need a signed-in administrator.
     """
     kind = sent.WhichOneof("type")
     if kind in ("rerun_script", "app_heartbeat"):
         return True
     if kind == "file_urls_request":
         return _may(actor, Scope.RUN)
-    if kind == "backend_operation_request" and sent.backend_operation_request.WhichOneof("payload") in ASKED_BY_PAGES:
+    if kind == "backend_operation_request" and sent.backend_operation_request.WhichOneof("payload") in PAGE_REQUESTS:
         return _may(actor, Scope.READ)
     return actor is not None and actor.is_known and actor.may(Scope.ADMIN)
 
 
 def visitor_of(scope: Connection) -> Visitor:
-    """Who opens this connection, by its cookies and its address."""
+    """The visitor of a connection, from its cookies and address."""
     address = scope["client"][0] if scope.get("client") else "unknown"
     return Visitor(sign_in_of(HTTPConnection(scope).cookies), address)
 
 
 def without_user_cookies(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers without the cookies that say who a visitor is."""
+    """The headers without the cookies of a sign-in."""
 
     def rest(value: bytes) -> bytes:
-        parts = value.decode("latin-1").split(";")  # with the spaces around names that Streamlit takes off
+        parts = value.decode("latin-1").split(";")  # Streamlit strips the spaces around names
         return ";".join(part for part in parts if not part.strip().startswith(USER_COOKIES)).encode("latin-1")
 
     return [(name, rest(value) if name == b"cookie" else value) for name, value in headers]

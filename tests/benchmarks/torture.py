@@ -49,7 +49,7 @@ from fcst.store.migrate import migrate  # noqa: E402
 from tests.benchmarks.operators import Operator  # noqa: E402
 from tests.conftest import wait_until, write_sales  # noqa: E402
 from tests.engine.outages import OwnServer, pgbouncer  # noqa: E402
-from tests.engine.seen import check_items, children, finish, forecasts_of, is_there, workers_of  # noqa: E402
+from tests.engine.seen import check_items, children, finish, forecasts_of, is_running, workers_of  # noqa: E402
 from tests.engine.slow import slowed  # noqa: E402
 
 N_ITEMS, N_WEEKS, H = 40, 120, 4
@@ -337,7 +337,7 @@ class Torture:
             process.send_signal(signal.SIGTERM)
         for process in self._supervisors.values():
             assert process.wait(60) == 0
-        wait_until(lambda: not any(is_there(pid) for pid in self._ever), 15, "for all processes to end")
+        wait_until(lambda: not any(is_running(pid) for pid in self._ever), 15, "for all processes to end")
         # Ours are two: the load of the sales told its progress by a second one.
         wait_until(lambda: self.server.count_clients() <= 2, 15, "for all connections but ours to close")
 

@@ -45,7 +45,7 @@ from tests.benchmarks.ground import load  # noqa: E402
 from tests.conftest import wait_until  # noqa: E402
 from tests.engine.dask_cluster import Dask, Network  # noqa: E402
 from tests.engine.outages import OwnServer  # noqa: E402
-from tests.engine.seen import check_items, children, finish, is_there  # noqa: E402
+from tests.engine.seen import check_items, children, finish, is_running  # noqa: E402
 
 N_WEEKS, H = 60, 13
 MODELS = ("WindowAverage", "SeasonalNaive")
@@ -97,7 +97,7 @@ class DaskTorture:
         self._check(expected, job_id)
         self._end_supervisor(signal.SIGTERM)
         self.cluster.kill()
-        wait_until(lambda: not any(is_there(pid) for pid in self._ever), 15, "for all processes to end")
+        wait_until(lambda: not any(is_running(pid) for pid in self._ever), 15, "for all processes to end")
 
     def _forecast(self, dataset: Dataset, disturb: Callable[[], None]) -> int:
         """A run of all items, disturbed until it is over."""

@@ -1,4 +1,4 @@
-"""Wall clocks that a test sets while processes run: libfaketime. Other clocks of theirs go on, as on a real machine."""
+"""Wall clocks that tests set while processes run, by libfaketime. Monotonic clocks are not changed."""
 
 import shutil
 import tempfile
@@ -9,21 +9,21 @@ import pytest
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
-needs_faketime = pytest.mark.skipif(LIBRARY is None, reason="there is no libfaketime on this machine")
+needs_faketime = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
 
 START_S = 2 * 86_400
-"""How far the clocks are ahead of the machine's from the start: to a signal handler the library may show the machine's,
-and one that is ahead would end a timeout of the database too early."""
+"""Initial offset of the clocks. libfaketime may return the real time to signal handlers; a later real time would end
+database timeouts too early."""
 
-# It refuses Python's way to sleep, which is until a moment of the monotonic clock.
+# libfaketime does not support time.sleep, which waits until a time of the monotonic clock.
 _SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
 
 
 class Clock:
-    """The wall clock of all processes that are started with `env`, until it is removed."""
+    """The wall clock of all processes started with `env`, until `remove`."""
 
     def __init__(self) -> None:
-        # Not in a folder of pytest's, which it closes to the OS user of the embedded server with each session.
+        # Not in pytest's temporary folder, which the OS user of the embedded server cannot enter.
         self._folder = Path(tempfile.mkdtemp(prefix="clock-"))
         self._folder.chmod(0o755)
         (self._folder / "sitecustomize.py").write_text(_SLEEP)
@@ -45,11 +45,11 @@ class Clock:
 
     @property
     def now(self) -> float:
-        """What it shows, in seconds since 1970."""
+        """Its time in seconds since 1970."""
         return time.time() + self._offset_s
 
     def jump(self, seconds: int) -> None:
-        """Sets it ahead; back where that is negative."""
+        """Set it forward by `seconds`, or back if negative."""
         self._offset_s += seconds
         draft = self._file.with_suffix(".new")
         draft.write_text(f"{self._offset_s:+d}\n")

@@ -1,4 +1,4 @@
-"""A Dask cluster on this machine: a real scheduler, real workers, and a network between them that can be lost."""
+"""A local Dask cluster with real scheduler and workers, and a network that can be cut."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from fcst.settings import PROJECT
 
 
 class Network:
-    """A network of its own for workers: a namespace, and a cable to this one."""
+    """A network namespace for workers, connected by a virtual cable."""
 
     def __init__(self) -> None:
         self.name = f"fcst{os.getpid()}"
@@ -26,7 +26,7 @@ class Network:
     @classmethod
     @contextlib.contextmanager
     def made(cls) -> "Iterator[Network | None]":
-        """None where this machine or user has none."""
+        """Create the network; None if the machine or user does not support it."""
         if os.geteuid() != 0 or shutil.which("ip") is None:
             yield None
             return
@@ -46,7 +46,7 @@ class Network:
 
     @contextlib.contextmanager
     def lost(self) -> Iterator[None]:
-        """The cable is out: neither end hears of the other, nor that it is gone."""
+        """Cut the network without closing connections."""
         _ip("link", "set", f"{self.name}a", "down")
         try:
             yield
@@ -59,9 +59,9 @@ def _ip(*args: str) -> None:
 
 
 class Dask:
-    """A scheduler and its workers, without nannies unless told so: then the dead stay dead.
+    """A scheduler and its workers; without nannies by default, so killed workers are not restarted.
 
-    They are on loopback; with a network, workers are at its other end, and reach a database by its local socket only.
+    They use loopback. With a `Network`, workers are at its other end and reach a database by its local socket only.
     """
 
     def __init__(self, folder: Path, network: Network | None = None) -> None:
@@ -78,10 +78,10 @@ class Dask:
 
     def start_scheduler(self) -> None:
         where = ("--host", self._host, "--port", str(self.port), "--no-dashboard", "--dashboard-address", ":0")
-        self.scheduler = self._start((), "dask_scheduler", self._folder, {}, *where)  # where there is no fcst
+        self.scheduler = self._start((), "dask_scheduler", self._folder, {}, *where)  # in a folder without fcst
 
     def start_worker(self, cwd: Path = PROJECT, nthreads: int = 1, has_nanny: bool = False, **env: str) -> str:
-        """Starts a worker; returns its address."""
+        """Start a worker and return its address."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -111,7 +111,7 @@ class Dask:
 
 @pytest.fixture
 def dask(database: str, tmp_path: Path) -> Iterator[Dask]:
-    """A scheduler, without workers yet; their database is the test's."""
+    """A scheduler without workers; workers use the test's database."""
     dask = Dask(tmp_path)
     dask.start_scheduler()
     yield dask

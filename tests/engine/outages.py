@@ -1,4 +1,4 @@
-"""Databases that go away and come back: a server of one's own, and PgBouncer in front of it."""
+"""Database outages: a separate server that tests can stop and start, and PgBouncer in front of it."""
 
 import contextlib
 import os
@@ -19,21 +19,21 @@ from tests.engine.seen import children
 
 PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 
-needs_pgbouncer = pytest.mark.skipif(not Path(PGBOUNCER).exists(), reason="there is no PgBouncer on this machine")
+needs_pgbouncer = pytest.mark.skipif(not Path(PGBOUNCER).exists(), reason="PgBouncer is not installed")
 
 
 class OwnServer:
-    """A Postgres server that a test may stop and start; its data are kept meanwhile."""
+    """A Postgres server that a test can stop and start; its data are kept."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.where = ensure_running(home)
         self.url = url(self.where, "postgres")
         if os.geteuid() == 0:
-            self._admit_its_own_user()
+            self._allow_server_user()
 
-    def _admit_its_own_user(self) -> None:
-        """Lets the OS user of the server connect as well, across restarts: as root PgBouncer runs as this user."""
+    def _allow_server_user(self) -> None:
+        """Allow connections of the server's OS user, also after restarts; under root PgBouncer runs as this user."""
         rules = self._data("pg_ident_of_the_test.conf")
         rules.write_text(f'fcst root all\nfcst "{self._data("base").owner()}" all\n')
         rules.chmod(0o644)
@@ -43,12 +43,12 @@ class OwnServer:
         self.start()
 
     def stop(self) -> None:
-        """As an administrator restarts it: clients are thrown out. Returns when it is down."""
+        """Stop it in fast mode, which disconnects clients; return when it is down."""
         os.kill(self.pid, signal.SIGINT)
         wait_until(lambda: not self._data("postmaster.pid").exists(), 30, "for the server to stop")
 
     def freeze(self, number: int = signal.SIGSTOP) -> None:
-        """All its processes, until the same is done with SIGCONT."""
+        """Stop all its processes with a signal; call it with SIGCONT to continue them."""
         pid = self.pid
         for process in (pid, *children(pid)):
             os.kill(process, number)
@@ -57,7 +57,7 @@ class OwnServer:
         assert ensure_running(self.home) == self.where
 
     def terminate_clients(self) -> int:
-        """As a hosted database does when it suspends; returns how many there were."""
+        """Terminate all client connections, as a suspending hosted database does; return their number."""
         with admin(self.where) as cur:
             cur.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -86,7 +86,7 @@ class OwnServer:
 
 @contextlib.contextmanager
 def pgbouncer(server: OwnServer, folder: Path, settings: str = "") -> Iterator[str]:
-    """The URL of the server through a PgBouncer in transaction mode, with more settings if given."""
+    """Run PgBouncer in transaction mode in front of the server; yields its URL."""
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -99,14 +99,14 @@ def pgbouncer(server: OwnServer, folder: Path, settings: str = "") -> Iterator[s
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {folder / 'users.txt'}\n"
         "pool_mode = transaction\ndefault_pool_size = 10\nmax_client_conn = 200\n"
-        "server_idle_timeout = 2\n"  # so that a test sees whether connections are left
+        "server_idle_timeout = 2\n"  # so tests can detect remaining connections
         f"{settings}"
     )
-    for path in [folder, *folder.parents]:  # PgBouncer does not run as root, and reads its files as another user
+    for path in [folder, *folder.parents]:  # PgBouncer reads its files as another user
         with contextlib.suppress(OSError):
             if path.stat().st_uid == os.geteuid() and path.is_relative_to("/tmp/"):
                 path.chmod(path.stat().st_mode | 0o055)
-    # The server's own user, who may enter the folder of its socket.
+    # The server's OS user, who can enter the folder of its socket.
     owner = (Path(server.where["host"]) / f".s.PGSQL.{server.where['port']}").owner()
     user = ["-u", owner] if os.geteuid() == 0 else []
     with (folder / "pgbouncer.log").open("wb") as log:
@@ -132,7 +132,7 @@ def _answers(address: str) -> bool:
 def own_server(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[OwnServer]:
-    """A migrated server of one's own, which is the one in use."""
+    """A separate migrated server, set as DATABASE_URL."""
     home = tmp_path_factory.mktemp("own")
     server = OwnServer(home)
     for name, value in {

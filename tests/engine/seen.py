@@ -1,4 +1,4 @@
-"""What the tests of the engine look at: processes, rows, events."""
+"""Helpers of the engine tests: processes, rows, events."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ from fcst.states import TRANSITIONS, Stage
 from fcst.store.database import transaction
 from tests.conftest import wait_until
 
-SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # some 0.2 s an item
+SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # about 0.2 s per item
 
 
 def children(pid: int) -> list[int]:
-    """All processes below `pid`."""
+    """All descendant processes of `pid`."""
     found = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -33,8 +33,8 @@ def workers_of(pid: int) -> list[int]:
     return [child for server in children(pid) for child in children(server)]
 
 
-def is_there(pid: int) -> bool:
-    """Whether a process lives; a zombie does not."""
+def is_running(pid: int) -> bool:
+    """Whether a process is running and not a zombie."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
@@ -42,7 +42,7 @@ def is_there(pid: int) -> bool:
 
 @contextlib.contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """The process stands still meanwhile."""
+    """Stop the process in the meantime."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -52,14 +52,14 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def finish(job_id: int, seconds: float = 90.0) -> None:
-    """Waits for the end of a job, also while the database is away; starts no supervisor for it."""
+    """Wait for the end of a run, also while the database is unreachable; does not start a supervisor."""
 
     def is_over() -> bool:
         with contextlib.suppress(DatabaseAway):
             return bool(jobs.get_job(job_id).is_over)
         return False
 
-    wait_until(is_over, seconds, f"for job {job_id} to end")
+    wait_until(is_over, seconds, f"for run {job_id} to end")
 
 
 def is_processing(job_id: int) -> bool:
@@ -71,7 +71,7 @@ def submit(dataset: Dataset, n_items: int, spec: JobSpec) -> int:
 
 
 def forecasts_of(job_id: int) -> list[tuple]:
-    """All forecasts of a job, to the last bit."""
+    """All forecasts of a run, for exact comparison."""
     with transaction() as cur:
         cur.execute(
             "SELECT unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts"
@@ -82,12 +82,12 @@ def forecasts_of(job_id: int) -> list[tuple]:
 
 
 def reasons_of(job_id: int) -> list[str]:
-    """What the history says went wrong, in order."""
+    """Reasons of interrupted attempts, in order."""
     return [event.reason for event in reversed(jobs.list_events(job_id, only_with_reason=True))]
 
 
 def check_history(job_id: int) -> None:
-    """Replays the events of a job: each move is one that the table allows, and they lead to where the batches are."""
+    """Replay the events of a run: all transitions are allowed, and lead to the current stages of its batches."""
     stages: dict[int, str | None] = {}
     for event in reversed(jobs.list_events(job_id)):
         assert event.from_stage == stages.get(event.batch_id), event
@@ -102,7 +102,7 @@ def check_history(job_id: int) -> None:
 
 
 def check_items(job_id: int) -> Job:
-    """Every item is in one final state, and completed ones alone have all their rows; returns the job."""
+    """Check that all items are final, and that exactly the completed ones have all forecasts; return the run."""
     job = jobs.get_job(job_id)
     assert job.is_over and job.n_ended == job.n_items, job
     with transaction() as cur:

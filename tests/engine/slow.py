@@ -1,4 +1,4 @@
-"""Processes that get a tenth of the machine."""
+"""Slows processes down to a tenth of their speed."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ SLICE_S = 0.05
 
 @contextlib.contextmanager
 def slowed(*roots: int, factor: int = 10) -> Iterator[None]:
-    """These processes and all below them run for one slice of time in `factor`, all in the same one; in the others
-    they are stopped."""
+    """Let processes and their descendants run in one of `factor` time slices, all in the same one, and stop them in
+    the others."""
     is_over = threading.Event()
 
     def send(number: int) -> None:

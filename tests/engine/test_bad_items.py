@@ -1,4 +1,4 @@
-"""One bad item costs itself and nothing else: it kills its process, hangs, or eats memory, and the rest completes."""
+"""Items that kill their process, hang or exceed memory fail alone; the other items complete."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ LIMITS = {"item_limit_s": 3.0, "process_memory": 900_000_000}
 
 @pytest.fixture
 def load_with(load_dataset, tmp_path: Path) -> Callable[..., Dataset]:
-    """Loads eight items of which some begin with the numbers given."""
+    """Returns a function that loads eight items; the first ones start with the given numbers."""
 
     def load(*first_units: int) -> Dataset:
         path = tmp_path / "sales.csv"
@@ -51,29 +51,29 @@ def saturdays(n: int) -> list:
             faults.HANGS_LOCKED,
             "the process did not respond for",
             3,
-            marks=pytest.mark.full,  # nobody but the supervisor can notice, twice, each time after its margin
+            marks=pytest.mark.full,  # only the supervisor can detect it, twice, each time after its margin
         ),
     ],
     ids=["killed", "crashes", "hangs", "grows", "hangs_with_the_lock"],
 )
-def test_it_fails_alone_with_the_reason(start_supervisor, load_with, fault: int, reason: str, attempts: int) -> None:
+def test_bad_item_fails_alone_with_its_reason(
+    start_supervisor, load_with, fault: int, reason: str, attempts: int
+) -> None:
     dataset = load_with(fault)
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
-    wait_until(lambda: jobs.get_job(job_id).is_over, 90, "for the job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 90, "for the run to end")
     job = check_items(job_id)
     assert (job.status, job.n_completed, job.n_failed) == ("completed", 7, 1)
     (failure,) = jobs.list_failures(job_id)
     assert failure.unique_id == "item0" and reason in failure.reason
     (batch,) = jobs.list_batches(job_id)
     assert (batch.stage, batch.attempt) == ("completed", attempts)
-    assert any("item0" in text for text in reasons_of(job_id)), "the history names it too"
+    assert any("item0" in text for text in reasons_of(job_id)), "the events name the item too"
 
 
 @pytest.mark.full
-def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_them_again(
-    start_supervisor, load_with
-) -> None:
+def test_several_killing_items_in_a_batch_fail_one_by_one_also_on_retry(start_supervisor, load_with) -> None:
     dataset = load_with(*[faults.KILLED, 5, faults.CRASHES, 5, faults.KILLED])
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
@@ -84,11 +84,11 @@ def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_the
     assert jobs.retry_job(job_id) == 3
     finish(job_id)
     assert check_items(job_id).n_failed == 3
-    assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "old failures stay readable"
+    assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "earlier failures are kept"
 
 
 @pytest.mark.full
-def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with) -> None:
+def test_run_with_only_killing_items_fails(start_supervisor, load_with) -> None:
     dataset = load_with(*[faults.KILLED] * 8)
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=4, **LIMITS))
@@ -99,7 +99,7 @@ def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with
 
 
 @pytest.mark.full
-def test_the_good_items_are_forecast_as_without_the_bad_one(start_supervisor, load_with) -> None:
+def test_good_items_are_not_affected_by_a_bad_one(start_supervisor, load_with) -> None:
     dataset = load_with(faults.KILLED)
     start_supervisor(PYTHONPATH=FAULTS)
     spec = JobSpec(models=("AutoETS",), batch_size=8, **LIMITS)

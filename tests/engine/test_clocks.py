@@ -1,4 +1,4 @@
-"""Wall clocks that are set, by an hour and a day, and a laptop that sleeps: nothing is lost and nothing runs twice."""
+"""Jumps of wall clocks by an hour and a day, and a sleeping laptop: nothing is lost or run twice."""
 
 import json
 import os
@@ -38,14 +38,14 @@ HEARTBEAT_S = LEASE_S / 3
 
 @dataclass(frozen=True)
 class Clocks:
-    """Those of the database server, and of supervisors with their worker processes."""
+    """Clocks of the database server, and of supervisors with their worker processes."""
 
     database: Clock
     engine: Clock
     server: OwnServer
 
     def check(self) -> None:
-        """The server shows what its clock was set to."""
+        """Check that the server's time is that of its clock."""
         with transaction() as cur:
             cur.execute("SELECT EXTRACT(epoch FROM clock_timestamp())::float8 AS now")
             assert cur.fetchone()["now"] == pytest.approx(self.database.now, abs=10)
@@ -53,7 +53,7 @@ class Clocks:
 
 @pytest.fixture
 def clock() -> Iterator[Callable[[], Clock]]:
-    """Makes clocks, which are removed with the test."""
+    """Returns a function that makes clocks; they are removed after the test."""
     with ExitStack() as made:
 
         def make() -> Clock:
@@ -71,7 +71,7 @@ def clocks(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Clocks]:
-    """A migrated server of its own, which is the one in use, with a clock of its own."""
+    """A separate migrated server with its own clock, set as DATABASE_URL."""
     of_database = clock()
     home = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
@@ -96,13 +96,13 @@ def clocks(
 
 @pytest.fixture
 def database(clocks: Clocks) -> Clocks:
-    """Stands in for the shared server that other tests use."""
+    """Replaces the shared server that other tests use."""
     return clocks
 
 
 @pytest.fixture
 def start(clocks: Clocks) -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts a supervisor by the engine's clock; all of them are ended with the test."""
+    """Returns a function that starts supervisors with the engine's clock; they are stopped after the test."""
     started: list[subprocess.Popen] = []
 
     def start(**env: str) -> subprocess.Popen:
@@ -118,7 +118,7 @@ def start(clocks: Clocks) -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def watch(job_id: int, until: Callable[[], bool]) -> None:
-    """Looks at a run as pages do: no time is negative or absurd, and it is not stalled for longer than a heartbeat."""
+    """Poll a run as pages do: times are plausible, and it is not stalled for longer than a heartbeat."""
     stalled_since: float | None = None
     deadline = time.monotonic() + 120
     while not until():
@@ -135,7 +135,7 @@ def watch(job_id: int, until: Callable[[], bool]) -> None:
 
 
 def watch_to_the_end(job_id: int) -> None:
-    """The whole run is computed, by one attempt at each batch."""
+    """Wait for the run to complete with one attempt per batch."""
     watch(job_id, lambda: jobs.get_job(job_id).is_over)
     job = check_items(job_id)
     assert (job.status, job.n_completed) == ("completed", job.n_items)
@@ -144,7 +144,7 @@ def watch_to_the_end(job_id: int) -> None:
 
 
 def run_through(clocks: Clocks, clock: Clock, jumps: tuple[int, ...], dataset: Dataset, n_items: int) -> None:
-    """A run during which a clock is set, each time with both batches in hand and time enough to notice it."""
+    """Run two batches while a clock jumps, with time after each jump for the engine to react."""
     job_id = submit(dataset, n_items, replace(SLOW, batch_size=n_items // 2))
     wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both batches")
     for seconds in jumps:
@@ -156,7 +156,7 @@ def run_through(clocks: Clocks, clock: Clock, jumps: tuple[int, ...], dataset: D
     watch_to_the_end(job_id)
 
 
-def test_run_keeps_its_batches_when_the_clock_of_the_database_is_set(clocks: Clocks, start, load_dataset) -> None:
+def test_run_keeps_its_batches_when_the_database_clock_jumps(clocks: Clocks, start, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start()
     run_through(clocks, clocks.database, (HOUR, -DAY), dataset, 60)
@@ -164,7 +164,7 @@ def test_run_keeps_its_batches_when_the_clock_of_the_database_is_set(clocks: Clo
 
 @pytest.mark.full
 @pytest.mark.parametrize("whose", ["database", "engine"])
-def test_run_keeps_its_batches_through_every_jump(clocks: Clocks, start, load_dataset, whose: str) -> None:
+def test_run_keeps_its_batches_through_all_jumps(clocks: Clocks, start, load_dataset, whose: str) -> None:
     dataset = load_dataset(n_items=120)
     start()
     run_through(clocks, getattr(clocks, whose), JUMPS, dataset, 120)
@@ -172,7 +172,7 @@ def test_run_keeps_its_batches_through_every_jump(clocks: Clocks, start, load_da
 
 @pytest.mark.full
 @pytest.mark.parametrize("seconds", [HOUR, DAY])
-def test_supervisors_do_not_take_from_each_other_when_the_clock_is_set(
+def test_supervisors_keep_their_batches_when_the_clock_jumps(
     clocks: Clocks, start, load_dataset, tmp_path: Path, seconds: int
 ) -> None:
     dataset = load_dataset(n_items=80)
@@ -184,7 +184,7 @@ def test_supervisors_do_not_take_from_each_other_when_the_clock_is_set(
 
 @pytest.mark.full
 @pytest.mark.parametrize("seconds", [0, *JUMPS])
-def test_dead_supervisor_is_noticed_whatever_the_clock_of_the_database_says(
+def test_dead_supervisor_is_detected_after_any_clock_jump(
     clocks: Clocks, start, load_dataset, tmp_path: Path, seconds: int
 ) -> None:
     dataset = load_dataset(n_items=20)
@@ -198,7 +198,7 @@ def test_dead_supervisor_is_noticed_whatever_the_clock_of_the_database_says(
     second = start(FCST_HOME=str(tmp_path / "other"))
     wait_until(lambda: second.pid in [row.pid for row in workers.list_live()], 30, "for the second supervisor")
     since = time.monotonic()
-    wait_until(lambda: len(reasons_of(job_id)) == 2, LEASE_S + 6, "for the second to go on")
+    wait_until(lambda: len(reasons_of(job_id)) == 2, LEASE_S + 6, "for the second to take over")
     print(f"taken over {time.monotonic() - since:.1f} s after the start of the second, clock set by {seconds} s")
     finish(job_id)
     assert check_items(job_id).n_completed == 20
@@ -206,7 +206,7 @@ def test_dead_supervisor_is_noticed_whatever_the_clock_of_the_database_says(
 
 
 @pytest.mark.full
-def test_laptop_that_sleeps_for_ten_minutes_goes_on(clocks: Clocks, start, load_dataset) -> None:
+def test_run_continues_after_ten_minutes_of_sleep(clocks: Clocks, start, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start()
     job_id = submit(dataset, 40, replace(SLOW, batch_size=20))
@@ -225,15 +225,17 @@ def test_laptop_that_sleeps_for_ten_minutes_goes_on(clocks: Clocks, start, load_
 @pytest.mark.full
 @pytest.mark.parametrize("whose", ["database", "engine"])
 @pytest.mark.parametrize("seconds", JUMPS)
-def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: str, seconds: int) -> None:
+def test_load_needs_one_attempt_when_a_clock_jumps(
+    clocks: Clocks, start, tmp_path: Path, whose: str, seconds: int
+) -> None:
     write_sales(tmp_path / "s.csv", 3000, 200)
     start()
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
-    wait_until(lambda: (loading.get_ingest(ingest_id).done_bytes or 0) > 0, 60, "for the reading to go on")
+    wait_until(lambda: (loading.get_ingest(ingest_id).done_bytes or 0) > 0, 60, "for reading progress")
     getattr(clocks, whose).jump(seconds)
     clocks.check()
     while (ingest := loading.get_ingest(ingest_id)).status == IngestStatus.RUNNING:
-        assert 0 <= ingest.phase_s < 60, "by which its rate and its time left are worked out"
+        assert 0 <= ingest.phase_s < 60, "used for its rate and time left"
         time.sleep(0.1)
     assert loading.wait_for_ingest(ingest_id).n_items == 3000
     assert ingest.attempt == 1
@@ -243,7 +245,7 @@ def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: st
 
 
 @pytest.mark.full
-def test_status_of_a_run_is_the_same_by_any_clock_of_the_app(
+def test_status_of_a_run_does_not_depend_on_the_app_clock(
     clocks: Clocks, clock: Callable[[], Clock], start, load_dataset
 ) -> None:
     dataset = load_dataset(n_items=80)
@@ -272,9 +274,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY])
-def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(
-    clock: Callable[[], Clock], seconds: int
-) -> None:
+def test_rate_limit_is_correct_after_a_clock_jump(clock: Callable[[], Clock], seconds: int) -> None:
     of_app = clock()
     app = subprocess.Popen(
         [sys.executable, "-c", COUNT_REQUESTS],
@@ -285,22 +285,22 @@ def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(
         text=True,
     )
 
-    def n_answered(n_asked: int) -> int:
-        print(n_asked, file=app.stdin, flush=True)
+    def n_accepted(n_requests: int) -> int:
+        print(n_requests, file=app.stdin, flush=True)
         return int(app.stdout.readline())
 
     with app:
-        assert n_answered(6) == 6
+        assert n_accepted(6) == 6
         of_app.jump(seconds)
-        assert n_answered(20) == 10
+        assert n_accepted(20) == 10
         of_app.jump(61)
-        assert n_answered(20) == 10
+        assert n_accepted(20) == 10
         app.stdin.close()
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
-def test_person_is_signed_out_by_the_clock_that_signed_in(clocks: Clocks, seconds: int) -> None:
-    """The database's may differ: one that is behind let earlier sign-ins hold, one that is ahead ended later ones."""
+def test_sign_out_uses_the_clock_of_the_app(clocks: Clocks, seconds: int) -> None:
+    """The clock of the database may be behind or ahead; it must not keep earlier sign-ins or end later ones."""
     clocks.database.jump(seconds - START_S)
     clocks.check()
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Runs on a Dask cluster: what is promised of them is what is promised on this machine's processes."""
+"""Runs on a Dask cluster: the same guarantees as with the local process pool."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ FAULTS = str(Path(faults.__file__).parent)
 
 @pytest.fixture
 def start(dask: Dask, start_supervisor) -> Callable[..., None]:
-    """Starts a supervisor that uses the cluster, and waits until it has so many workers."""
+    """Returns a function that starts a supervisor on the cluster with some workers, and waits for them."""
 
     def run(n_workers: int, **env: str) -> None:
         start_supervisor(FCST_DASK_SCHEDULER=dask.address, FCST_LEASE_S="5")
@@ -34,15 +34,15 @@ def start(dask: Dask, start_supervisor) -> Callable[..., None]:
     return run
 
 
-def test_a_lost_worker_and_a_lost_scheduler_lose_nothing(dask: Dask, start, load_dataset) -> None:
+def test_run_completes_after_losing_a_worker_and_the_scheduler(dask: Dask, start, load_dataset) -> None:
     dataset = load_dataset(n_items=30)
     start(2)
     job_id = submit(dataset, 30, SLOW)
     wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both workers to have a batch")
     os.kill(dask.workers[0].pid, signal.SIGKILL)
-    wait_until(lambda: reasons_of(job_id), 30, "for the loss to be noticed")
+    wait_until(lambda: reasons_of(job_id), 30, "for the loss to be detected")
     dask.kill()
-    wait_until(lambda: "cannot be reached" in workers.list_live()[0].problem, 30, "for the supervisor to tell it")
+    wait_until(lambda: "cannot be reached" in workers.list_live()[0].problem, 30, "for the supervisor to report it")
     dask.start_scheduler()
     dask.start_worker()
     finish(job_id)
@@ -50,7 +50,7 @@ def test_a_lost_worker_and_a_lost_scheduler_lose_nothing(dask: Dask, start, load
 
 
 @pytest.mark.full
-def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
+def test_dask_gives_the_same_forecasts_as_the_local_pool(
     dask: Dask, start, start_supervisor, load_dataset, tmp_path: Path
 ) -> None:
     from fcst.services import loading
@@ -88,7 +88,7 @@ def test_a_bad_item_fails_alone(start, load_dataset, tmp_path: Path, fault: int,
     dataset = load_dataset(tmp_path / "sales.csv")
     start(2, has_nanny=True, PYTHONPATH=FAULTS)
     job_id = submit(dataset, 6, JobSpec(models=("AutoETS",), batch_size=3, item_limit_s=3.0))
-    wait_until(lambda: jobs.get_job(job_id).is_over, 120, "for the job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 120, "for the run to end")
     job = check_items(job_id)
     assert (job.n_completed, job.n_failed) == (5, 1)
     (failure,) = jobs.list_failures(job_id)
@@ -96,18 +96,18 @@ def test_a_bad_item_fails_alone(start, load_dataset, tmp_path: Path, fault: int,
 
 
 @pytest.mark.full
-def test_a_cancel_shows_at_once_and_frees_the_workers(start, load_dataset) -> None:
+def test_cancel_is_immediate_and_frees_the_workers(start, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start(2)
     job_id = submit(dataset, 60, SLOW)
     wait_until(lambda: is_processing(job_id), 60, "for a batch to be processed")
     begin = time.monotonic()
     jobs.cancel_job(job_id)
-    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled run to end")
     shown = time.monotonic() - begin
     check_items(job_id)
     next_id = submit(dataset, 4, JobSpec(models=("SeasonalNaive",)))
     finish(next_id)
-    print(f"shown after {shown:.2f} s, the next job done after {time.monotonic() - begin:.2f} s")
+    print(f"cancelled after {shown:.2f} s, the next run done after {time.monotonic() - begin:.2f} s")
     assert time.monotonic() - begin < 20, "the cancelled batches would have taken longer"
     check_items(job_id)

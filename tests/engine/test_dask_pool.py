@@ -1,4 +1,4 @@
-"""The pool on Dask: a real scheduler and real workers, and what the pool makes of them when things die."""
+"""The Dask pool with a real scheduler and real workers: tasks, failures, checks of workers."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ __all__ = ["dask"]  # a fixture
 
 @pytest.fixture
 def open_pool(database: str) -> Iterator[Callable[..., DaskPool]]:
-    """Opens a pool of a supervisor that is registered, unless told otherwise."""
+    """Returns a function that opens a pool; without `worker_id` it registers a supervisor."""
     pools: list[DaskPool] = []
 
     def open(address: str, worker_id: str | None = None) -> DaskPool:
@@ -54,7 +54,7 @@ def ready(pool: DaskPool, size: int) -> None:
 
 
 def hold(mark: str, gate: str) -> None:
-    """Writes down which process it runs in, and waits until the gate is there."""
+    """Write the process id to `mark`, and wait until the file `gate` exists."""
     with open(mark, "a") as file:
         print(os.getpid(), file=file)
     while not os.path.exists(gate):  # noqa: PTH110
@@ -78,7 +78,7 @@ def pids(mark: Path) -> list[int]:
 
 
 @pytest.mark.full
-def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, open_pool, tmp_path: Path) -> None:
+def test_all_workers_run_tasks_and_return_errors(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     wait_until(lambda: "has no workers" in pool.problem)
     assert pool.size == 0 and f"dask worker {dask.address}" in pool.problem
@@ -107,7 +107,7 @@ def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, op
     inner = pool._cluster
     assert inner is not None
     assert not any(worker.tasks for worker in inner._workers.values())
-    wait_until(lambda: not inner._client.futures, what="for Dask to forget what has ended")
+    wait_until(lambda: not inner._client.futures, what="for Dask to release ended tasks")
 
     unsendable = pool.submit(woken.set, fail, threading.Lock())
     wait_until(unsendable.done)
@@ -116,7 +116,7 @@ def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, op
 
 
 @pytest.mark.full
-def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, open_pool, tmp_path: Path) -> None:
+def test_killed_worker_loses_its_task_without_a_rerun(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     addresses = [dask.start_worker(), dask.start_worker()]
     ready(pool, 2)
@@ -140,17 +140,17 @@ def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, o
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.full)])
 @pytest.mark.full
-def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
+def test_lost_scheduler_loses_its_tasks_and_is_replaced(
     how: signal.Signals, dask: Dask, open_pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
     monkeypatch.setattr(dask_pool, "SILENCE_S", 2.0)
-    for name in ("distributed", "distributed.client"):  # which keep what they say to themselves
+    for name in ("distributed", "distributed.client"):  # their logs do not propagate
         logging.getLogger(name).addHandler(caplog.handler)
     pool = open_pool(dask.address)
     dask.start_worker()
     dask.start_worker()
     ready(pool, 2)
-    monkeypatch.setattr(dask_pool, "CONNECT_S", 1.0)  # to reach the next scheduler takes more tries than one
+    monkeypatch.setattr(dask_pool, "CONNECT_S", 1.0)  # needs several connection attempts
     woken = threading.Event()
     held = [pool.submit(woken.set, hold, str(tmp_path / f"mark{i}"), str(tmp_path / "gate")) for i in range(3)]
     wait_until(lambda: pids(tmp_path / "mark0") and pids(tmp_path / "mark1"))
@@ -175,13 +175,13 @@ def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     again = pool.submit(nothing, touch, str(tmp_path / "again"))
     wait_until(again.done)
     assert again.result() is None and (tmp_path / "again").exists()
-    said = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(said) < 10 and not any(record.exc_info for record in said)
-    assert {record.name for record in said} == {"fcst.engine.dask_pool"}
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) < 10 and not any(record.exc_info for record in warnings)
+    assert {record.name for record in warnings} == {"fcst.engine.dask_pool"}
 
 
 @pytest.mark.full
-def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask, open_pool, tmp_path: Path) -> None:
+def test_cancelled_tasks_end_immediately(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     dask.start_worker()
     ready(pool, 1)
@@ -203,7 +203,7 @@ def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask,
 
 
 @pytest.mark.full
-def test_workers_that_cannot_do_the_work_are_named_and_get_none(
+def test_unusable_workers_are_named_and_get_no_tasks(
     dask: Dask, open_pool, server, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_pool, "MAX_NAMED", 9)
@@ -227,12 +227,12 @@ def test_workers_that_cannot_do_the_work_are_named_and_get_none(
     healthy = dask.workers[-1]
     try:
         pool = open_pool(dask.address)
-        wait_until(lambda: pool.size == 1 and all(a in pool.problem for a in expected), 60, "for all to be looked at")
+        wait_until(lambda: pool.size == 1 and all(a in pool.problem for a in expected), 60, "for all checks")
         for address, words in expected.items():
-            said = pool.problem.partition(f"Dask worker {address} cannot be used: ")[2].partition(" Dask worker")[0]
-            assert words in said, pool.problem
+            problem = pool.problem.partition(f"Dask worker {address} cannot be used: ")[2].partition(" Dask worker")[0]
+            assert words in problem, pool.problem
         assert "secret" not in pool.problem and "Traceback" not in pool.problem
-        assert not (tmp_path / "home" / "pg.server").exists(), "a worker started a server of its own"
+        assert not (tmp_path / "home" / "pg.server").exists(), "a worker started its own server"
         touch(str(tmp_path / "gate"))
         held = [pool.submit(nothing, hold, str(tmp_path / "mark"), str(tmp_path / "gate")) for _ in range(12)]
         wait_until(lambda: all(task.done() for task in held))
@@ -245,9 +245,7 @@ def test_workers_that_cannot_do_the_work_are_named_and_get_none(
 
 
 @pytest.mark.full
-def test_a_worker_is_looked_at_again_until_it_can_be_used_and_when_it_has_lost_the_database(
-    dask: Dask, open_pool
-) -> None:
+def test_worker_is_rechecked_until_usable_and_after_losing_the_database(dask: Dask, open_pool) -> None:
     worker_id = str(uuid.uuid4())
     address = dask.start_worker()
     pool = open_pool(dask.address, worker_id)
@@ -272,7 +270,7 @@ def test_a_worker_is_looked_at_again_until_it_can_be_used_and_when_it_has_lost_t
     ("address", "words"),
     [("tcp://127.0.0.1:9", "cannot be reached; trying again"), ("nonsense://x", "cannot be used: .*nonsense")],
 )
-def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str, caplog, capfd, monkeypatch) -> None:
+def test_missing_scheduler_does_not_block(address: str, words: str, caplog, capfd, monkeypatch) -> None:
     monkeypatch.setattr(dask_pool, "CONNECT_S", 0.5)
     began = time.monotonic()
     pool = DaskPool(address, str(uuid.uuid4()))
@@ -294,7 +292,7 @@ def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str
 
 
 @pytest.mark.full
-def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path, monkeypatch) -> None:
+def test_stop_does_not_stop_the_cluster(dask: Dask, open_pool, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(dask_pool, "BUSY_S", 1.0)
     pool = open_pool(dask.address)
     dask.start_worker()
@@ -307,7 +305,7 @@ def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path
         held.result()
     with pytest.raises(PoolLost):
         pool.submit(nothing, nothing)
-    other = open_pool(dask.address)  # whose question waits for what Dask cannot interrupt
+    other = open_pool(dask.address)  # its check waits behind the running task
     wait_until(lambda: "may be busy" in other.problem)
     assert other.size == 0
     touch(str(tmp_path / "gate"))
@@ -319,7 +317,7 @@ def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path
 
 
 @pytest.mark.full
-def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset) -> None:
+def test_batches_run_on_dask(dask: Dask, open_pool, load_dataset) -> None:
     dataset = load_dataset()
     worker_id = str(uuid.uuid4())
     register(worker_id)

@@ -1,4 +1,4 @@
-"""Postgres goes away and comes back: work resumes by itself, with and without a pooler between."""
+"""Database outages: work resumes automatically, with and without a connection pooler."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from fcst.store import workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
-from tests.engine.seen import SLOW, check_items, children, finish, is_there, submit
+from tests.engine.seen import SLOW, check_items, children, finish, is_running, submit
 
 __all__ = ["own_server"]  # a fixture
 
@@ -30,7 +30,7 @@ BLOCKED_BY = {"obtaining_sales": "sales", "saving": "forecasts"}
 
 @pytest.fixture
 def database(own_server: OwnServer) -> OwnServer:
-    """Stands in for the shared server that other tests use: here the server goes away."""
+    """Replaces the shared server that other tests use, because these tests stop the server."""
     return own_server
 
 
@@ -40,7 +40,7 @@ def database(own_server: OwnServer) -> OwnServer:
 def through(
     request: pytest.FixtureRequest, own_server: OwnServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[str]:
-    """How everybody reaches the server."""
+    """How all processes connect to the server."""
     if request.param == "direct":
         yield request.param
         return
@@ -72,7 +72,7 @@ def test_work_resumes_after_a_restart_of_the_server(
     own_server: OwnServer, supervisor: subprocess.Popen, load_dataset, stage: str, seconds: float
 ) -> None:
     dataset = load_dataset(n_items=N_ITEMS)
-    # Else a checkpoint before the last one would meet the lock, in processing.
+    # With SLOW, an earlier checkpoint would wait for the lock while processing.
     spec = replace(SLOW, models=("SeasonalNaive",)) if stage == "saving" else SLOW
     with Blocker(BLOCKED_BY.get(stage)):
         job_id = submit(dataset, N_ITEMS, spec)
@@ -82,14 +82,14 @@ def test_work_resumes_after_a_restart_of_the_server(
     own_server.start()
     back_at = time.monotonic()
     finish(job_id)
-    print(f"done {time.monotonic() - back_at:.1f} s after the return")
+    print(f"done {time.monotonic() - back_at:.1f} s after the restart")
     job = check_items(job_id)
     assert (job.status, job.n_completed) == ("completed", N_ITEMS)
     assert supervisor.poll() is None
 
 
 @pytest.mark.full
-def test_connections_that_the_server_ends_again_and_again_cost_nothing(
+def test_run_completes_although_connections_are_terminated_repeatedly(
     own_server: OwnServer, supervisor: subprocess.Popen, load_dataset
 ) -> None:
     dataset = load_dataset(n_items=N_ITEMS)
@@ -104,7 +104,7 @@ def test_connections_that_the_server_ends_again_and_again_cost_nothing(
 
 
 @pytest.mark.full
-def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
+def test_ingest_and_idle_supervisor_survive_an_outage(
     own_server: OwnServer, supervisor: subprocess.Popen, tmp_path: Path
 ) -> None:
     from fcst.services import loading
@@ -112,7 +112,7 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
 
     write_sales(tmp_path / "s.csv", 300, 200)
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
-    wait_until(lambda: loading.get_ingest(ingest_id).status == "running", 30, "for the reading to begin")
+    wait_until(lambda: loading.get_ingest(ingest_id).status == "running", 30, "for the reading to start")
     own_server.stop()
     time.sleep(5)
     own_server.start()
@@ -121,20 +121,20 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
     own_server.stop()  # nothing runs now
     time.sleep(5)
     own_server.start()
-    patiently(jobs.list_jobs)  # what its first asker is told after an outage is that it was away
+    patiently(jobs.list_jobs)  # the first query after an outage fails
     job_id = submit(dataset, 4, SLOW)
     finish(job_id)
     assert check_items(job_id).n_completed == 4
 
 
 @pytest.mark.full
-def test_a_supervisor_told_to_end_while_the_database_is_frozen_ends(own_server: OwnServer) -> None:
+def test_supervisor_stops_while_the_database_is_frozen(own_server: OwnServer) -> None:
     env = {**os.environ, "FCST_LEASE_S": "2", "FCST_GRACE_S": "0"}
     process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
     wait_until(workers.list_live, 30, "for the supervisor")
     own_server.freeze()
     try:
-        time.sleep(6)  # it has asked, at the latest for its lease
+        time.sleep(6)  # it has sent a query, at the latest to renew its lease
         process.send_signal(signal.SIGTERM)
         assert process.wait(END_S + 10) == -signal.SIGALRM
     finally:
@@ -142,7 +142,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_frozen_ends(own_server: 
 
 
 @pytest.mark.full
-def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: OwnServer, load_dataset) -> None:
+def test_supervisor_stops_while_the_database_is_unreachable(own_server: OwnServer, load_dataset) -> None:
     dataset = load_dataset(n_items=N_ITEMS)
     env = {**os.environ, "FCST_LEASE_S": "2", "FCST_GRACE_S": "1"}
     process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
@@ -152,7 +152,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: Ow
     own_server.stop()
     process.terminate()
     process.wait(30)
-    wait_until(lambda: not any(is_there(pid) for pid in below), 10, "for its workers to end")
+    wait_until(lambda: not any(is_running(pid) for pid in below), 10, "for its workers to end")
     own_server.start()
     again = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
     finish(job_id)
@@ -162,7 +162,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: Ow
 
 
 class Blocker:
-    """Holds a lock on a table, so that whoever touches it waits there; the end of its connection frees them."""
+    """Locks a table so that all statements on it wait; the end of its connection releases the lock."""
 
     def __init__(self, table: str | None) -> None:
         self._table = table
@@ -188,6 +188,6 @@ class Blocker:
                 cur.execute(f"LOCK TABLE fcst_app.{self._table} IN ACCESS EXCLUSIVE MODE")
                 self._is_held.set()
                 while not self._is_over.wait(1):
-                    cur.execute("SELECT 1")  # or the server would end a transaction that rests
+                    cur.execute("SELECT 1")  # prevents the idle-in-transaction timeout
         except DatabaseAway:
-            pass  # as it should
+            pass  # expected

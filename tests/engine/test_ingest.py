@@ -1,4 +1,4 @@
-"""Reading files into the real database by a real supervisor: cancelled, killed, repeated, refused, deleted."""
+"""Ingests by a real supervisor into a real database: cancel, crash, repeat, refusal, deletion."""
 
 import csv
 import gzip
@@ -32,7 +32,7 @@ TABLES = "datasets items sales jobs batch_status batch_events job_items forecast
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sales whose reading takes a few seconds."""
+    """A sales file that takes a few seconds to read."""
     folder = tmp_path_factory.mktemp("large")
     write_sample(folder, n_items=2_000, n_stores=4, years=2)
     return folder / "train.csv"
@@ -54,13 +54,13 @@ def request(path: Path, **options: object) -> int:
 
 def is_reading(ingest_id: int) -> bool:
     row = loading.get_ingest(ingest_id)
-    assert row.finished_at is None, f"it was over before it was seen: {row.status} {row.error}"
+    assert row.finished_at is None, f"it ended too early: {row.status} {row.error}"
     return row.status == "running" and row.done_bytes > 0
 
 
 def assert_no_working_folder() -> None:
-    """It goes just after the commit that ends the ingest."""
-    wait_until(lambda: not working_folders(), 5, "for the working folder to go")
+    """It is deleted just after the commit that ends the ingest."""
+    wait_until(lambda: not working_folders(), 5, "for the working folder to be deleted")
 
 
 def assert_nothing_is_left() -> None:
@@ -88,10 +88,10 @@ def test_progress_grows_to_the_end(start_supervisor: Callable, large: Path) -> N
     assert_no_working_folder()
 
 
-def test_running_ingest_that_is_cancelled_leaves_nothing(start_supervisor: Callable, large: Path) -> None:
+def test_cancelled_running_ingest_leaves_nothing(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     start_supervisor()
-    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to start")
     begin = time.monotonic()
     assert loading.cancel_ingest(ingest_id)
     wait_until(lambda: loading.get_ingest(ingest_id).status == "cancelled", 10, "for the ingest to end")
@@ -107,13 +107,13 @@ def test_cancelled_ingest_does_not_stop_the_next(start_supervisor: Callable, lar
     write_sales(tmp_path / "small.csv", 3, 20)
     first, second = request(large), request(tmp_path / "small.csv")
     start_supervisor(FCST_PROCESSES="1")
-    wait_until(lambda: is_reading(first), what="for the reading to begin")
+    wait_until(lambda: is_reading(first), what="for the reading to start")
     loading.cancel_ingest(first)
     assert loading.wait_for_ingest(second).n_items == 3
     assert loading.get_ingest(first).status == "cancelled"
 
 
-def test_waiting_ingest_that_is_cancelled_is_never_read(database: str, large: Path) -> None:
+def test_cancelled_waiting_ingest_is_not_read(database: str, large: Path) -> None:
     ingest_id = request(large)
     assert loading.cancel_ingest(ingest_id)
     row = loading.get_ingest(ingest_id)
@@ -123,10 +123,10 @@ def test_waiting_ingest_that_is_cancelled_is_never_read(database: str, large: Pa
 
 
 @pytest.mark.full
-def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable, large: Path) -> None:
+def test_ingest_is_retried_after_its_process_is_killed(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     supervisor = start_supervisor()
-    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to start")
     for worker in workers_of(supervisor.pid):
         os.kill(worker, signal.SIGKILL)
     dataset = loading.wait_for_ingest(ingest_id)
@@ -135,10 +135,10 @@ def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable
     assert_no_working_folder()
 
 
-def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: Callable, large: Path) -> None:
+def test_ingest_is_taken_over_after_its_supervisor_is_killed(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     first = start_supervisor(FCST_LEASE_S="2")
-    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to start")
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     start_supervisor(FCST_LEASE_S="2")
@@ -148,7 +148,7 @@ def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: 
     assert_no_working_folder()
 
 
-def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable, tmp_path: Path) -> None:
+def test_same_file_again_is_marked_as_the_same_version(load_dataset: Callable, tmp_path: Path) -> None:
     write_sales(tmp_path / "sales.csv", 4, 60)
     first = load_dataset(tmp_path / "sales.csv")
     job_id = jobs.submit_job(first.dataset_id, jobs.choose_largest(first, 2), JobSpec(h=2))
@@ -161,7 +161,7 @@ def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable,
     assert load_dataset(tmp_path / "sales.csv").report.same_as_version is None
 
 
-def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(load_dataset: Callable) -> None:
+def test_deleting_a_dataset_deletes_its_data_once_its_runs_have_ended(load_dataset: Callable) -> None:
     kept = load_dataset(name="kept")
     before = {table: count(table) for table in TABLES}
     dataset = load_dataset(name="deleted")
@@ -182,9 +182,7 @@ def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(lo
         datasets.delete_dataset(dataset.dataset_id)
 
 
-def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
-    start_supervisor: Callable, tmp_path: Path
-) -> None:
+def test_refused_file_leaves_only_its_report(start_supervisor: Callable, tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     write_sales(path, 3, 20)
     with path.open("a") as file:
@@ -199,7 +197,7 @@ def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
     assert (good.n_items, good.report.dropped.bad) == (3, 3)
 
 
-def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path) -> None:
+def test_broken_archive_is_refused_with_its_name(database: str, tmp_path: Path) -> None:
     path = tmp_path / "sales.csv.gz"
     write_sales(tmp_path / "sales.csv", 200, 300)
     path.write_bytes(gzip.compress((tmp_path / "sales.csv").read_bytes())[:-1_000])
@@ -213,7 +211,7 @@ def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path)
     assert_nothing_is_left()
 
 
-def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset: Callable, tmp_path: Path) -> None:
+def test_keys_are_stored_and_exported_exactly(load_dataset: Callable, tmp_path: Path) -> None:
     write_keys(tmp_path / "keys.csv")
     dataset = load_dataset(tmp_path / "keys.csv")
     items = datasets.list_items(dataset.dataset_id)
@@ -224,7 +222,7 @@ def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset:
     assert found == set(map(for_spreadsheet, KEYS)) != set(KEYS)
 
 
-def test_zero_bytes_in_flags_and_values_reach_the_report_as_text(load_dataset: Callable, tmp_path: Path) -> None:
+def test_zero_bytes_in_flags_are_reported_as_text(load_dataset: Callable, tmp_path: Path) -> None:
     lines = ["date,item_nbr,unit_sales,onpromotion"]
     lines += [f"2020-01-{day:02},a,1,x\0y" for day in range(5, 19)]
     (tmp_path / "sales.csv").write_text("\n".join(lines))

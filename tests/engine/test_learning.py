@@ -1,4 +1,4 @@
-"""Learning across the items of a run: before its batches, once for each cutoff, fenced; without it the run goes on."""
+"""Learning across the items of a run: before its batches, at each cutoff, fenced, optional for the run."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,7 +25,7 @@ UPLIFT = 2.0
 
 @pytest.fixture
 def promoted(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
-    """Eight items of 60 weeks that sell twice as much in their promotion weeks, and a plan of the next weeks."""
+    """Eight items with 60 weeks, double sales in promotion weeks, and a promotion plan for the next weeks."""
     rng, lines, plan = np.random.default_rng(1), ["date,item,qty,promo"], ["week ending,item,promo"]
     first = np.datetime64("2020-01-05")
     for item in range(8):
@@ -51,7 +51,7 @@ def load_plan(dataset: Dataset, path: Path, **mapping: list[str]) -> None:
 
 
 def ingest_plan(spec: IngestSpec) -> Ingest:
-    """The ingest of a plan, when it has ended."""
+    """Load a plan and return its ended ingest."""
     ingest_id = drivers.request_plan(spec)
     claimed = ingests.claim(WORKER)
     assert claimed is not None and claimed.ingest_id == ingest_id
@@ -77,7 +77,7 @@ def stage_of(job_id: int) -> Stage:
     return found.stage
 
 
-def test_batches_wait_for_what_the_run_learns(promoted: Dataset) -> None:
+def test_batches_wait_for_learning(promoted: Dataset) -> None:
     job_id = submit(promoted)
     assert stage_of(job_id) == Stage.SUBMITTED
     (first,) = attempts.claim(WORKER, 5)
@@ -87,11 +87,11 @@ def test_batches_wait_for_what_the_run_learns(promoted: Dataset) -> None:
     assert stage_of(job_id) == Stage.COMPLETED
     assert sorted(learning.contents(job_id)) == [0, 13, 26]
     assert [batch.is_learning for batch in attempts.claim(WORKER, 5)] == [False, False]
-    assert jobs.get_job(job_id).batches == {"obtaining_sales": 2}, "learning is no batch that people count"
+    assert jobs.get_job(job_id).batches == {"obtaining_sales": 2}, "learning does not count as a batch"
     assert {event.batch_no: event.to_stage for event in jobs.list_events(job_id)}[0] == Stage.SUBMITTED
 
 
-def test_forecast_is_baseline_times_uplift_and_finds_the_true_one(promoted: Dataset) -> None:
+def test_forecast_is_baseline_times_the_true_uplift(promoted: Dataset) -> None:
     job_id = submit(promoted)
     run(job_id)
     rows = exported(job_id)
@@ -104,14 +104,14 @@ def test_forecast_is_baseline_times_uplift_and_finds_the_true_one(promoted: Data
     assert jobs.get_job(job_id).n_completed == 8
 
 
-def test_run_without_drivers_and_of_few_items_learns_nothing(load_dataset: Callable[..., Dataset]) -> None:
+def test_small_run_without_drivers_does_not_learn(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset()
     job_id = submit(dataset, JobSpec(h=2))
     assert jobs.find_learning(job_id) is None
     assert [batch.is_learning for batch in attempts.claim(WORKER, 1)] == [False]
 
 
-def test_plan_that_comes_later_does_not_change_a_run(promoted: Dataset, tmp_path: Path) -> None:
+def test_later_plan_does_not_change_a_submitted_run(promoted: Dataset, tmp_path: Path) -> None:
     job_id = submit(promoted)
     week = promoted.last_wk_end_dt + timedelta(weeks=1)
     rows = [f"{week},item{item},1" for item in range(8)]
@@ -123,9 +123,7 @@ def test_plan_that_comes_later_does_not_change_a_run(promoted: Dataset, tmp_path
     assert first < 1.2 < second
 
 
-def test_learning_that_fails_leaves_a_run_that_goes_on_and_says_so(
-    promoted: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_continues_with_a_note_after_learning_failed(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit(promoted)
 
     def broken(*_: object) -> None:
@@ -150,7 +148,7 @@ def test_learning_that_fails_leaves_a_run_that_goes_on_and_says_so(
     assert set(exported(job_id)["uplift"]) == {1.0}
 
 
-def test_late_learning_of_a_lost_attempt_is_refused(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_of_a_lost_attempt_is_rejected(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit(promoted)
     (first,) = attempts.claim(WORKER, 1)
     real = task.learn
@@ -168,7 +166,7 @@ def test_late_learning_of_a_lost_attempt_is_refused(promoted: Dataset, monkeypat
     assert stage_of(job_id) == Stage.COMPLETED and jobs.get_job(job_id).n_completed == 8
 
 
-def test_cancelled_learning_is_tried_again_with_the_run(promoted: Dataset) -> None:
+def test_cancelled_learning_is_retried_with_the_run(promoted: Dataset) -> None:
     job_id = submit(promoted)
     assert jobs.cancel_job(job_id)
     assert stage_of(job_id) == Stage.CANCELLED and jobs.get_job(job_id).status == "cancelled"
@@ -178,10 +176,8 @@ def test_cancelled_learning_is_tried_again_with_the_run(promoted: Dataset) -> No
     assert stage_of(job_id) == Stage.COMPLETED and jobs.get_job(job_id).n_completed == 8
 
 
-def test_what_is_learnt_at_a_cutoff_knows_nothing_of_what_comes_after(
-    promoted: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A jump planted in the last 13 weeks changes what is learnt of all weeks, and nothing else."""
+def test_learning_at_a_cutoff_ignores_later_weeks(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A jump in the last 13 weeks changes only what is learned at the end."""
     contents = []
     for factor in (1.0, 50.0):
         with transaction() as cur:
@@ -198,7 +194,7 @@ def test_what_is_learnt_at_a_cutoff_knows_nothing_of_what_comes_after(
     assert (before[13], before[26]) == (after[13], after[26])
 
 
-def test_learning_is_the_same_bit_by_bit(promoted: Dataset) -> None:
+def test_learning_is_bitwise_reproducible(promoted: Dataset) -> None:
     found = []
     for size in (1, 8):
         job_id = submit(promoted, JobSpec(models=("SeasonalNaive",), h=4, batch_size=size, n_windows=1))

@@ -1,4 +1,4 @@
-"""Ends of jobs are told to a real receiver, which checks the signature as any other would."""
+"""Delivery of job.ended to a real receiver that verifies the signature."""
 
 import base64
 import contextlib
@@ -29,20 +29,20 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 @dataclass
 class Receiver:
-    """A web server that answers as it is told, and keeps what it heard."""
+    """A web server with configured responses that records the requests."""
 
     answers: list[int] = field(default_factory=list)
-    """Status codes, one a message; 200 when there is none left, 0 for an answer that drips in and does not end."""
+    """Status codes, one per message; 200 if there are none left, 0 for an endless slow response."""
     together: threading.Barrier | None = None
-    """None is answered before as many are there."""
-    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    """Responses wait until this many requests have arrived."""
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
 
     def messages(self) -> list[dict]:
-        """What was heard; each is verified."""
-        for headers, body in self.heard:
+        """The received messages, after verification of each signature."""
+        for headers, body in self.received:
             Verifier(SECRET).verify(body, headers)
-        return [json.loads(body) for _, body in self.heard]
+        return [json.loads(body) for _, body in self.received]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            receiver.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
             if receiver.together is not None:
                 receiver.together.wait(10)
             code = receiver.answers.pop(0) if receiver.answers else 200
@@ -84,7 +84,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 @pytest.fixture
 def ended(load_dataset: Callable[..., Dataset], receiver: Receiver) -> int:
-    """A job that ended this instant: cancelled before it began."""
+    """A run that has just ended: cancelled before its start."""
     return end_a_job(load_dataset())
 
 
@@ -98,18 +98,18 @@ def end_a_job(dataset: Dataset) -> int:
     return job_id
 
 
-def tell() -> None:
-    """What is due now, to its end."""
+def deliver() -> None:
+    """Deliver all due notifications."""
     webhook = load_settings().webhook
     assert webhook is not None
-    told = Notifier(webhook)
-    told.look()
-    told.wait(20)
+    delivering = Notifier(webhook)
+    delivering.deliver_due()
+    delivering.wait(20)
 
 
-def test_end_is_told_once_with_a_signature_that_anybody_can_check(ended: int, receiver: Receiver) -> None:
-    tell()
-    tell()
+def test_end_is_delivered_once_with_a_valid_signature(ended: int, receiver: Receiver) -> None:
+    deliver()
+    deliver()
     (message,) = receiver.messages()
     assert (message["type"], message["data"]["job_id"], message["data"]["status"]) == ("job.ended", ended, "cancelled")
     assert message["data"]["n_items"] == message["data"]["n_cancelled"] == 2
@@ -117,35 +117,35 @@ def test_end_is_told_once_with_a_signature_that_anybody_can_check(ended: int, re
     assert not notifications.list_undelivered(10)
 
 
-def test_end_that_was_not_heard_is_told_again_under_the_same_id(ended: int, receiver: Receiver) -> None:
+def test_failed_delivery_is_retried_with_the_same_id(ended: int, receiver: Receiver) -> None:
     receiver.answers = [500, 302, 404]
-    tell()
+    deliver()
     assert [message["data"]["job_id"] for message in receiver.messages()] == [ended] * 4
-    assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == 1
+    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == 1
     assert not notifications.list_undelivered(10) and not has_work()
 
 
-def test_receiver_that_is_away_costs_nothing_but_patience(
+def test_unreachable_receiver_is_retried_and_given_up_after_a_day(
     ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:1/hook")
     assert workers.look(is_telling=True).is_busy
-    tell()
+    deliver()
     (row,) = notifications.list_undelivered(10)
     assert row.attempts == 1 and "cannot be reached" in row.error and not row.is_given_up
     assert not workers.look(is_telling=True).is_busy and has_work()  # later
     move_back("1 hour")
-    tell()
+    deliver()
     assert notifications.list_undelivered(10)[0].attempts == 2
     move_back("24 hours")
-    tell()
+    deliver()
     (row,) = notifications.list_undelivered(10)
     assert row.attempts == 2 and row.is_given_up and not has_work()
 
 
 def move_back(interval: str) -> None:
-    """As if that time had passed since the end, and it were due."""
+    """Simulate that this time has passed since the end, and that the notification is due."""
     with transaction() as cur:
         cur.execute(
             "UPDATE fcst_app.notifications SET due_at = now(), ended_at = ended_at - %(interval)s::interval",
@@ -153,33 +153,31 @@ def move_back(interval: str) -> None:
         )
 
 
-def test_end_is_delivered_though_the_clock_went_back_by_a_day(ended: int, receiver: Receiver) -> None:
+def test_end_is_delivered_after_the_clock_went_back_a_day(ended: int, receiver: Receiver) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 day'")
     assert workers.look(is_telling=True).is_end_due
-    tell()
+    deliver()
     assert [message["data"]["job_id"] for message in receiver.messages()] == [ended] and not has_work()
 
 
-def test_who_does_not_want_to_hear_is_not_told_again(ended: int, receiver: Receiver) -> None:
+def test_delivery_is_not_retried_after_410(ended: int, receiver: Receiver) -> None:
     receiver.answers = [410]
-    tell()
-    tell()
-    assert len(receiver.heard) == 1 and not has_work()
+    deliver()
+    deliver()
+    assert len(receiver.received) == 1 and not has_work()
 
 
-def test_answer_that_drips_in_takes_no_longer_than_another(
-    ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_response_is_limited_in_time(ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setattr(notifier, "ANSWER_LIMIT_S", 1.0)
     receiver.answers = [0]
-    tell()
+    deliver()
     (row,) = notifications.list_undelivered(10)
     assert "did not answer within 1 s" in row.error
 
 
-def test_receiver_that_is_slow_with_one_hears_the_others(
+def test_slow_response_does_not_block_other_deliveries(
     load_dataset: Callable[..., Dataset], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
@@ -188,12 +186,12 @@ def test_receiver_that_is_slow_with_one_hears_the_others(
     ended = {end_a_job(dataset) for _ in range(4)}
     receiver.answers = [0, 0]
     receiver.together = threading.Barrier(4)
-    tell()
+    deliver()
     assert {message["data"]["job_id"] for message in receiver.messages()} == ended
     assert len(notifications.list_undelivered(10)) == 2
 
 
-def test_delivery_is_noted_before_the_slowest_of_several_is_answered(
+def test_deliveries_are_saved_before_the_slowest_response(
     load_dataset: Callable[..., Dataset], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
@@ -204,11 +202,11 @@ def test_delivery_is_noted_before_the_slowest_of_several_is_answered(
     receiver.answers = [0]
     webhook = load_settings().webhook
     assert webhook is not None
-    told = Notifier(webhook)
-    told.look()
-    wait_until(lambda: n_delivered() == 3, 5, "for three deliveries to be noted")
-    assert told._thread is not None and told._thread.is_alive(), "the fourth still waits for its answer"
-    told.wait(20)
+    delivering = Notifier(webhook)
+    delivering.deliver_due()
+    wait_until(lambda: n_delivered() == 3, 5, "for three deliveries to be saved")
+    assert delivering._thread is not None and delivering._thread.is_alive(), "the fourth still waits for its response"
+    delivering.wait(20)
     assert n_delivered() == 3 and len(notifications.list_undelivered(10)) == 1
 
 
@@ -222,35 +220,35 @@ def n_delivered() -> int:
     ("name", "value"),
     [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTP_PROXY", "foo://x"), ("NO_PROXY", "::1/128"), ("no_proxy", "[")],
 )
-def test_odd_proxies_cost_a_try_and_are_told(
+def test_invalid_proxies_fail_the_attempt_with_a_message(
     ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setenv(name, value)
-    tell()
-    assert receiver.heard or "cannot be reached" in notifications.list_undelivered(1)[0].error
+    deliver()
+    assert receiver.received or "cannot be reached" in notifications.list_undelivered(1)[0].error
 
 
 def test_secret_path_of_a_webhook_is_not_logged(
     ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FCST_WEBHOOK_URL", receiver.url + "/T0/S3cret?code=S3cret")
-    code = "from fcst import logs; logs.configure(); from tests.engine.test_notifier import tell; tell()"
+    code = "from fcst import logs; logs.configure(); from tests.engine.test_notifier import deliver; deliver()"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert len(receiver.heard) == 1 and "notification_delivered" in done.stderr and "S3cret" not in done.stderr
+    assert len(receiver.received) == 1 and "notification_delivered" in done.stderr and "S3cret" not in done.stderr
 
 
-def test_end_is_told_as_it_was_though_the_job_runs_again_or_is_deleted(ended: int, receiver: Receiver) -> None:
+def test_notification_does_not_change_after_a_retry_or_deletion(ended: int, receiver: Receiver) -> None:
     jobs.retry_job(ended)
     with transaction() as cur:
         cur.execute("DELETE FROM fcst_app.jobs")
-    tell()
+    deliver()
     (message,) = receiver.messages()
     assert (message["data"]["status"], message["data"]["n_cancelled"]) == ("cancelled", 2)
 
 
-def test_what_was_told_is_forgotten_after_days(ended: int, receiver: Receiver, load_dataset) -> None:
-    tell()
+def test_delivered_notifications_are_deleted_after_days(ended: int, receiver: Receiver, load_dataset) -> None:
+    deliver()
     move_back("49 hours")
     end_a_job(load_dataset(name="later"))
     with transaction() as cur:
@@ -258,29 +256,29 @@ def test_what_was_told_is_forgotten_after_days(ended: int, receiver: Receiver, l
         assert cur.fetchone() == {"n": 1}
 
 
-def test_supervisor_stays_for_an_end_that_is_told_later_but_only_where_it_tells(
+def test_supervisor_with_webhook_stays_for_pending_notifications(
     ended: int, receiver: Receiver, start_supervisor: Callable[..., subprocess.Popen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "0.5")
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 hour'")
-    others = start_supervisor(FCST_WORKER="auto", FCST_WEBHOOK_URL="", FCST_WEBHOOK_SECRET="")
-    others.wait(30)
-    assert receiver.heard == [] and has_work()
-    telling = start_supervisor(FCST_WORKER="auto")
+    without_webhook = start_supervisor(FCST_WORKER="auto", FCST_WEBHOOK_URL="", FCST_WEBHOOK_SECRET="")
+    without_webhook.wait(30)
+    assert receiver.received == [] and has_work()
+    with_webhook = start_supervisor(FCST_WORKER="auto")
     with pytest.raises(subprocess.TimeoutExpired):
-        telling.wait(6)
+        with_webhook.wait(6)
     move_back("1 hour")
-    telling.wait(60)
+    with_webhook.wait(60)
     assert len(receiver.messages()) == 1 and not has_work()
 
 
-def test_supervisor_tells_each_end_also_after_a_retry(
+def test_supervisor_delivers_each_end_also_after_a_retry(
     load_dataset: Callable[..., Dataset], receiver: Receiver, start_supervisor: Callable[..., object]
 ) -> None:
     job_id = end_a_job(load_dataset())
     start_supervisor()
-    wait_until(lambda: len(receiver.heard) == 1, 60, "for the first end to be told")
+    wait_until(lambda: len(receiver.received) == 1, 60, "for the first delivery")
     jobs.retry_job(job_id)
-    wait_until(lambda: len(receiver.heard) == 2, 60, "for the second end to be told")
+    wait_until(lambda: len(receiver.received) == 2, 60, "for the second delivery")
     assert [message["data"]["status"] for message in receiver.messages()] == ["cancelled", "completed"]

@@ -1,4 +1,4 @@
-"""The pool of this machine where Pebble's means fail: a lost lock, a frozen fork server, workers that die at once."""
+"""The local pool in cases Pebble does not handle: a lost lock, a frozen fork server, workers that fail to start."""
 
 import contextlib
 import os
@@ -28,12 +28,12 @@ def touch(path: str) -> None:
 
 
 def lose_lock(pool: LocalPool) -> None:
-    """Takes what Pebble's workers hold while they take a task, in place of one that died with it."""
+    """Acquire the lock that Pebble's workers hold while taking a task, as if a worker had died with it."""
     assert pool._pool._pool_manager.worker_manager.workers_channel.mutex.acquire(block=True, timeout=10)
 
 
 @pytest.mark.full
-def test_a_pool_whose_processes_are_frozen_stops_nevertheless(pool: LocalPool, tmp_path: Path) -> None:
+def test_pool_with_frozen_processes_stops(pool: LocalPool, tmp_path: Path) -> None:
     task = pool.submit(lambda: None, touch, str(tmp_path / "begun"))
     wait_until(task.done, 60, "for the pool to work")
     servers = [pid for pid in children(os.getpid()) if set(children(pid)) & set(workers_of(os.getpid()))]
@@ -47,16 +47,14 @@ def test_a_pool_whose_processes_are_frozen_stops_nevertheless(pool: LocalPool, t
 
 
 @pytest.mark.full
-def test_a_pool_that_takes_no_task_is_found_and_built_anew(
-    pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stuck_pool_is_detected_and_rebuilt(pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = pool.submit(lambda: None, touch, str(tmp_path / "begun"))
     wait_until(task.done, 60, "for the pool to work")
     assert not pool.is_broken
     monkeypatch.setattr(pools, "STUCK_S", 1.0)
     lose_lock(pool)
     lost = pool.submit(lambda: None, touch, str(tmp_path / "lost"))
-    wait_until(lambda: pool.is_broken, 10, "for the pool to be found stuck")
+    wait_until(lambda: pool.is_broken, 10, "for the stuck pool to be detected")
     assert not lost.done()
     pool.rebuild()
     monkeypatch.undo()
@@ -68,7 +66,7 @@ def test_a_pool_that_takes_no_task_is_found_and_built_anew(
 
 
 @pytest.mark.full
-def test_a_pool_that_breaks_again_and_again_is_built_anew_less_and_less_often(pool: LocalPool) -> None:
+def test_pool_that_keeps_breaking_is_rebuilt_with_backoff(pool: LocalPool) -> None:
     pauses = []
     for _ in range(4):
         wait_until(lambda: workers_of(os.getpid()), 60, "for a worker")
@@ -76,7 +74,7 @@ def test_a_pool_that_breaks_again_and_again_is_built_anew_less_and_less_often(po
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: pool.size == 0, 20, "for the pool to break")
         begin = time.monotonic()
-        wait_until(lambda: pool.is_broken, 20, "for the pool to be due to be built anew")
+        wait_until(lambda: pool.is_broken, 20, "for the next rebuild to be due")
         pauses.append(time.monotonic() - begin)
         pool.rebuild()
     assert pauses[3] > pauses[1] and pauses[3] > 0.5, pauses

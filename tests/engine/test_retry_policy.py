@@ -1,4 +1,4 @@
-"""What becomes of a batch whose attempt did not complete: every case of the policy."""
+"""Retry policy: all cases of attempts that did not complete."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def again(reason: str, tries: int) -> AttemptEnd:
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_a_job_that_is_to_stop_gets_no_other_attempt(cause: Cause) -> None:
+def test_cancelled_run_is_not_retried(cause: Cause) -> None:
     assert decide(held(tries=2, is_cancelled=True), cause, "x") == AttemptEnd(Stage.CANCELLED, CANCELLED, 2)
 
 
@@ -31,20 +31,20 @@ def test_a_cancel_ends_the_batch() -> None:
 
 
 @pytest.mark.parametrize("tries", [0, MAX_TRIES - 1, MAX_TRIES + 3])
-def test_what_the_batch_did_not_cause_counts_as_no_try(tries: int) -> None:
+def test_unrelated_causes_do_not_count_as_tries(tries: int) -> None:
     assert decide(held(tries, item_in_hand="a"), Cause.UNRELATED, "away") == again("away", tries)
     assert decide(held(tries, has_begun=False), Cause.LOST, "lost") == again("lost", tries)
 
 
 @pytest.mark.parametrize("cause", [Cause.LOST, Cause.FAILED, Cause.DIED])
-def test_a_try_is_counted_and_the_last_one_fails_the_batch(cause: Cause) -> None:
+def test_tries_are_counted_and_the_last_one_fails_the_batch(cause: Cause) -> None:
     assert decide(held(), cause, "why") == again("why", 1)
     assert decide(held(MAX_TRIES - 2), cause, "why") == again("why", MAX_TRIES - 1)
     last = decide(held(MAX_TRIES - 1), cause, "why")
     assert last == AttemptEnd(Stage.FAILED, f"gave up after {MAX_TRIES} tries: why", MAX_TRIES)
 
 
-def test_the_item_in_hand_fails_when_its_process_dies() -> None:
+def test_current_item_fails_when_its_process_dies() -> None:
     end = decide(held(item_in_hand="a", model_in_hand="MSTL"), Cause.DIED, "the process died")
     failure = "the process died while fitting MSTL"
     assert end == AttemptEnd(Stage.SUBMITTED, f"item 'a': {failure}", 0, failure)
@@ -52,7 +52,7 @@ def test_the_item_in_hand_fails_when_its_process_dies() -> None:
 
 
 @pytest.mark.parametrize("cause", [Cause.LOST, Cause.FAILED])
-def test_the_item_in_hand_fails_with_the_last_try_only(cause: Cause) -> None:
+def test_current_item_fails_with_the_last_try_only(cause: Cause) -> None:
     assert decide(held(MAX_TRIES - 2, item_in_hand="a"), cause, "why") == again("why", MAX_TRIES - 1)
     end = decide(held(MAX_TRIES - 1, item_in_hand="a"), cause, "why")
     assert (end.stage, end.tries, end.item_failure) == (Stage.SUBMITTED, 0, "why while computing it")

@@ -1,4 +1,4 @@
-"""Jobs of ten thousand batches: what the page asks goes by index, jobs take turns, work in flight is bounded."""
+"""Runs with 10,000 batches: queries use indexes, runs share the workers, active batches are limited."""
 
 import uuid
 from collections import Counter
@@ -25,7 +25,7 @@ WORKER = str(uuid.uuid4())
 
 
 def insert_dataset() -> int:
-    """A dataset of items without sales: enough for jobs that nobody runs."""
+    """Insert a dataset of items without sales, for runs that are not computed."""
     with transaction() as cur:
         cur.execute(
             "INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,"
@@ -50,12 +50,12 @@ def dataset_id(database: str) -> int:
     return insert_dataset()
 
 
-# What the page of a run asks
+# Queries of the run page
 
 
 @pytest.fixture(scope="module")
 def large_template(server: dict[str, str], template: str) -> Iterator[str]:
-    """The name of a database with large jobs, to be copied; the first of them is the one to look at."""
+    """Name of a template database with large runs; tests use the first one."""
     with admin(server) as cur:
         cur.execute(f"CREATE DATABASE template_large TEMPLATE {template}")
     with pytest.MonkeyPatch.context() as patch:
@@ -72,7 +72,7 @@ def large_template(server: dict[str, str], template: str) -> Iterator[str]:
 def large_job(
     server: dict[str, str], large_template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[int]:
-    """A job in the middle of 10,000 batches, with 100,000 items and 50,000 events; eight of 4,000 came later."""
+    """A run with 5,000 of 10,000 batches done, 100,000 items and 50,000 events, and eight later runs of 4,000."""
     for _ in copy_database(server, monkeypatch, tmp_path, large_template):
         yield min(job.job_id for job in jobs.list_jobs())
 
@@ -116,7 +116,7 @@ def insert_large_jobs(dataset_id: int) -> None:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    """What is sent to the database from now on."""
+    """Statements sent to the database from now on."""
     sent: list[tuple[str, Any]] = []
     real = database._GuardedCursor.execute
 
@@ -129,11 +129,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 def explain(statements: list[tuple[str, Any]], ask: Callable[[], object]) -> list[dict[str, Any]]:
-    """The plans of what `ask` sends, with what they took; prints the milliseconds."""
+    """Return the analyzed plans of the statements that `ask` sends; print their milliseconds."""
     statements.clear()
     ask()
-    asked, plans = list(statements), []
-    for statement, params in asked:
+    sent, plans = list(statements), []
+    for statement, params in sent:
         with transaction() as cur:
             cur.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, params)
             (plan,) = cur.fetchone()["QUERY PLAN"]
@@ -149,18 +149,18 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def read_whole(plans: list[dict[str, Any]]) -> list[str]:
-    """The large tables that are read from end to end."""
+    """Large tables with sequential scans."""
     scans = [n for plan in plans for n in nodes(plan["Plan"]) if n["Node Type"] == "Seq Scan" and n["Actual Loops"]]
     return [node["Relation Name"] for node in scans if node["Relation Name"] in LARGE_TABLES]
 
 
 def count_read(plan: dict[str, Any], table: str) -> float:
-    """Rows of a table that are looked at, be they used or not."""
+    """Number of rows read from a table, used or not."""
     found = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == table]
     return sum(n["Actual Loops"] * (n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) for n in found)
 
 
-def test_the_page_of_a_large_run_asks_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
+def test_page_of_a_large_run_reads_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     job = jobs.get_job(large_job)
     assert job.batches == {Stage.COMPLETED: 5_000, Stage.OBTAINING_SALES: 2, Stage.SUBMITTED: 4_998}
     assert job.n_completed == 50_000 and job.status == "running"
@@ -173,16 +173,16 @@ def test_the_page_of_a_large_run_asks_by_index(large_job: int, statements: list[
     assert len(shown) == 200 and [row.stage for row in shown[:2]] == [Stage.OBTAINING_SALES] * 2
 
 
-def test_the_history_of_a_large_run_is_read_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
+def test_history_of_a_large_run_is_read_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     assert len(jobs.list_events(large_job)) == N_EVENTS
     for only_with_reason, n in ((False, LIMIT), (True, N_REASONS)):
         assert len(jobs.list_events(large_job, only_with_reason, LIMIT)) == n
         (plan,) = explain(statements, lambda only=only_with_reason: jobs.list_events(large_job, only, LIMIT))
         assert read_whole([plan]) == []
-        assert count_read(plan, "batch_events") == n  # none of the other jobs, though theirs are newer
+        assert count_read(plan, "batch_events") == n  # no rows of the other runs, although these are newer
 
 
-def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
+def test_supervisor_polls_for_work_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     for ask in (
         lambda: attempts.claim(WORKER, 2),
         lambda: attempts.list_lost(WORKER, [1, 2], [WORKER]),
@@ -193,7 +193,7 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
         assert read_whole(explain(statements, ask)) == []
 
 
-# Jobs take turns
+# Fairness between runs
 
 
 def insert(dataset_id: int, n_batches: int) -> int:
@@ -201,12 +201,12 @@ def insert(dataset_id: int, n_batches: int) -> int:
 
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:
-    """(job_id, batch_no) of what is claimed, `n` batches at a time."""
+    """Claim `n` batches at a time; return (job_id, batch_no) of each."""
     return [(row.job_id, row.batch_no) for _ in range(times) for row in attempts.claim(WORKER, n)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_small_job_does_not_wait_for_a_huge_one(dataset_id: int, n: int) -> None:
+def test_small_run_does_not_wait_for_a_large_one(dataset_id: int, n: int) -> None:
     huge = insert(dataset_id, 10_000)
     assert claim(n, 5) == [(huge, number) for number in range(1, 5 * n + 1)]
     small = insert(dataset_id, 3)
@@ -214,17 +214,17 @@ def test_a_small_job_does_not_wait_for_a_huge_one(dataset_id: int, n: int) -> No
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_huge_jobs_share_alike_and_each_goes_in_order(dataset_id: int, n: int) -> None:
+def test_large_runs_share_workers_equally_and_in_order(dataset_id: int, n: int) -> None:
     ids = [insert(dataset_id, 500) for _ in range(3)]
     claimed = claim(n, 60 // n)
     assert Counter(job_id for job_id, _ in claimed) == dict.fromkeys(ids, 20)
     for job_id in ids:
         assert [no for job, no in claimed if job == job_id] == list(range(1, 21))
-    for number in range(3, len(claimed)):  # nobody waits for two turns of another
+    for number in range(3, len(claimed)):  # no run waits for two turns of another
         assert max(Counter(job_id for job_id, _ in claimed[:number]).values()) <= number // 3 + 1 + (n > 1)
 
 
-def test_a_batch_that_comes_back_is_next(dataset_id: int) -> None:
+def test_released_batch_is_claimed_next(dataset_id: int) -> None:
     job_id = insert(dataset_id, 100)
     first, second = attempts.claim(WORKER, 2)
     retry_policy.end_attempt(first.batch_id, 1, retry_policy.Cause.LOST, "its supervisor was lost")
@@ -232,10 +232,10 @@ def test_a_batch_that_comes_back_is_next(dataset_id: int) -> None:
     assert second.batch_no == 2
 
 
-# Work in flight
+# Active batches
 
 
-def test_no_more_batches_are_active_than_there_are_processes(start_supervisor, load_dataset) -> None:
+def test_active_batches_are_limited_to_the_processes(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor(FCST_PROCESSES="2")
     ids = [submit(dataset, 60, JobSpec(models=("AutoETS",), batch_size=1)) for _ in range(2)]

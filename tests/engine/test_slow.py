@@ -1,4 +1,4 @@
-"""A machine that is ten times slower is not taken for one on which things die."""
+"""A machine that is ten times slower causes no false failures."""
 
 import time
 from dataclasses import replace
@@ -20,7 +20,7 @@ MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
 
 
 @pytest.mark.full
-def test_nothing_is_tried_twice_where_all_is_slow(
+def test_slow_machine_needs_no_retries(
     own_server: OwnServer, start_supervisor, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_sales(tmp_path / "sales.csv", 40, 120)
@@ -34,18 +34,18 @@ def test_nothing_is_tried_twice_where_all_is_slow(
     assert [row.attempt for row in jobs.list_batches(job_id)] == [1] * 4
     assert jobs.list_events(job_id, only_with_reason=True) == []
     assert fetch_one("get_ingest", ingest_id=ingest_id)["attempt"] == 1
-    said = capfd.readouterr().err
-    assert "level=warning" not in said and "level=error" not in said, said
+    log = capfd.readouterr().err
+    assert "level=warning" not in log and "level=error" not in log, log
 
 
 @pytest.mark.full
-def test_time_in_which_a_process_is_stopped_is_not_that_of_its_item(load_dataset, start_supervisor) -> None:
+def test_stopped_time_does_not_count_towards_the_item_limit(load_dataset, start_supervisor) -> None:
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor(FCST_PROCESSES="1")
     job_id = submit(dataset, 20, replace(SLOW, item_limit_s=3.0, batch_size=20))
     wait_until(lambda: is_processing(job_id), what="for the batch to begin")
     (worker,) = workers_of(supervisor.pid)
     with frozen(worker):
-        time.sleep(5.0)  # longer than the limit, and shorter than the silence that is taken for a hanging process
+        time.sleep(5.0)  # longer than the item limit, shorter than the limit for a hanging process
     finish(job_id)
     assert check_items(job_id).n_completed == 20 and reasons_of(job_id) == []

@@ -1,4 +1,4 @@
-"""A real supervisor with a real pool, and what it does when things die."""
+"""A real supervisor with a real pool: crashes, takeover, cancel, retry, stop."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ from tests.engine.seen import (
     forecasts_of,
     frozen,
     is_processing,
-    is_there,
+    is_running,
     reasons_of,
     submit,
     workers_of,
@@ -38,7 +38,7 @@ from tests.engine.seen import (
 SHORT_LEASE = {"FCST_LEASE_S": "2"}
 
 
-def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_path: Path) -> None:
+def test_supervisor_loads_runs_and_exits_when_idle(start_supervisor, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 6, 120)
     supervisor = start_supervisor(FCST_WORKER="auto", FCST_IDLE_EXIT_S="2")
     dataset = loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s")))
@@ -50,7 +50,7 @@ def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_pa
     assert supervisor_lock.holder(path) is None and not supervisor_lock.has_crashed(path)
 
 
-def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Path) -> None:
+def test_bad_file_fails_its_ingest_with_the_reason(start_supervisor, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-11,a,many\n")
     start_supervisor()
@@ -63,7 +63,7 @@ def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Pa
 
 @pytest.fixture
 def faultless(start_supervisor, load_dataset) -> Callable[[int], tuple[dict, list[tuple]]]:
-    """A dataset, and what a run of SLOW over all its items makes of it where nothing goes wrong."""
+    """Returns a function that loads a dataset and returns it with the forecasts of an undisturbed run of SLOW."""
 
     def run(n_items: int) -> tuple[dict, list[tuple]]:
         dataset = load_dataset(n_items=n_items)
@@ -77,10 +77,10 @@ def faultless(start_supervisor, load_dataset) -> Callable[[int], tuple[dict, lis
     return run
 
 
-# Processes that die
+# Crashed processes
 
 
-def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) -> None:
+def test_killed_worker_loses_no_item(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
     job_id = submit(dataset, 20, SLOW)
@@ -92,7 +92,7 @@ def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) 
 
 
 @pytest.mark.full
-def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, load_dataset) -> None:
+def test_saved_items_are_not_computed_again_after_a_crash(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     supervisor = start_supervisor(FCST_PROCESSES="1")
     job_id = submit(dataset, 60, replace(SLOW, batch_size=60))
@@ -107,7 +107,7 @@ def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, l
     assert by_attempt[1] > 0 and by_attempt[1] + by_attempt[2] == 60
 
 
-def test_killed_idle_workers_do_not_stop_the_engine(start_supervisor, load_dataset) -> None:
+def test_killed_idle_workers_are_replaced(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     supervisor = start_supervisor()
     wait_until(lambda: len(workers_of(supervisor.pid)) == 2, what="for the workers")
@@ -118,7 +118,7 @@ def test_killed_idle_workers_do_not_stop_the_engine(start_supervisor, load_datas
 
 
 @pytest.mark.full
-def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_dataset) -> None:
+def test_broken_pool_is_rebuilt(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor()
     job_id = submit(dataset, 40, SLOW)
@@ -130,7 +130,7 @@ def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_data
 
 
 @pytest.mark.full
-def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supervisor, load_dataset, tmp_path) -> None:
+def test_failing_worker_start_is_reported_with_limited_attempts(start_supervisor, load_dataset, tmp_path) -> None:
     dataset = load_dataset()
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\nif 'forkserver' in ' '.join(sys.argv + sys.orig_argv): os.register_at_fork("
@@ -138,16 +138,16 @@ def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supe
     )
     start_supervisor(PYTHONPATH=str(tmp_path))
     job_id = submit(dataset, 1, JobSpec())
-    wait_until(lambda: any(worker.problem for worker in workers.list_live()), what="for the problem to be told")
+    wait_until(lambda: any(worker.problem for worker in workers.list_live()), what="for the problem to be reported")
     assert jobs.list_batches(job_id)[0].attempt < 10
     assert jobs.get_job(job_id).n_failed == 0
 
 
-# Supervisors that die, freeze, or share a database
+# Supervisors that crash, freeze, or share a database
 
 
 @pytest.mark.full
-def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, faultless, tmp_path: Path) -> None:
+def test_killed_supervisor_is_replaced_by_another(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(40)
     first = start_supervisor(**SHORT_LEASE)
     job_id = submit(dataset, 40, replace(SLOW, batch_size=40))  # one batch of eight seconds
@@ -155,7 +155,7 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     below = children(first.pid)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    wait_until(lambda: not any(is_there(pid) for pid in below), 4, "for its workers to end, in mid-batch")
+    wait_until(lambda: not any(is_running(pid) for pid in below), 4, "for its workers to end, in mid-batch")
     assert supervisor_lock.has_crashed(supervisor_lock.lock_path(load_settings()))
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
     finish(job_id)
@@ -164,8 +164,8 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     assert "its supervisor was lost" in reasons_of(job_id)
 
 
-def test_supervisor_of_an_earlier_version_ends_and_loses_no_item(start_supervisor, load_dataset) -> None:
-    """As when a newer program has upgraded the schema that it works on."""
+def test_supervisor_with_an_older_version_stops_without_losing_items(start_supervisor, load_dataset) -> None:
+    """A newer version has upgraded the schema in the meantime."""
     dataset = load_dataset(n_items=40)
     old = start_supervisor(**SHORT_LEASE)
     job_id = submit(dataset, 40, SLOW)
@@ -176,7 +176,7 @@ def test_supervisor_of_an_earlier_version_ends_and_loses_no_item(start_superviso
     ended = jobs.get_job(job_id)
     assert not ended.is_over and ended.n_failed == 0
     assert "its supervisor has an older version" in reasons_of(job_id)
-    assert attempts.claim(str(uuid.uuid4()), 5) == [], "this program is of an earlier version too"
+    assert attempts.claim(str(uuid.uuid4()), 5) == [], "this test process has an older version too"
     with transaction() as cur:
         cur.execute("DELETE FROM fcst_app.migrations WHERE version = 9999")
     start_supervisor()
@@ -185,9 +185,7 @@ def test_supervisor_of_an_earlier_version_ends_and_loses_no_item(start_superviso
 
 
 @pytest.mark.full
-def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
-    load_dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_client_restarts_a_killed_supervisor(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_LEASE_S", "2")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "0")
@@ -198,11 +196,11 @@ def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
     os.kill(supervisor_lock.holder(path)["pid"], signal.SIGKILL)
     jobs.wait_for_job(job_id)
     assert check_items(job_id).n_completed == 20
-    wait_until(lambda: supervisor_lock.holder(path) is None, what="for the second to leave")
+    wait_until(lambda: supervisor_lock.holder(path) is None, what="for the second to exit")
 
 
 @pytest.mark.full
-def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervisor, faultless, tmp_path: Path) -> None:
+def test_two_supervisors_share_the_work_without_duplication(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(60)
     for name in ("one", "two"):
         start_supervisor(FCST_HOME=str(tmp_path / name), FCST_PROCESSES="1")
@@ -216,9 +214,7 @@ def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervis
 
 
 @pytest.mark.full
-def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
-    start_supervisor, faultless, tmp_path: Path
-) -> None:
+def test_late_writes_of_a_frozen_supervisor_are_rejected(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(30)
     first = start_supervisor(**SHORT_LEASE)
     job_id = submit(dataset, 30, SLOW)
@@ -228,7 +224,7 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
             standstill.enter_context(frozen(pid))
         start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
         wait_until(lambda: is_second_processing(job_id), 30, "for the other to work on a batch of the frozen one")
-    finish(job_id)  # the woken one has the same batch in hand
+    finish(job_id)  # the resumed supervisor still has the same batch
     assert check_items(job_id).n_completed == 30
     assert forecasts_of(job_id) == expected
     with transaction() as cur:
@@ -236,8 +232,8 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
             "SELECT count(*) AS n FROM fcst_app.job_items i JOIN fcst_app.batch_events e USING (batch_id)"
             " WHERE e.to_stage = 'obtaining_sales' AND i.attempt < e.attempt AND i.finished_at > e.at"
         )
-        assert cur.fetchone()["n"] == 0, "an attempt that has been taken over wrote"
-    later = submit(dataset, 30, SLOW)  # both work on
+        assert cur.fetchone()["n"] == 0, "an attempt wrote after it was taken over"
+    later = submit(dataset, 30, SLOW)  # both supervisors continue
     finish(later)
     assert check_items(later).n_completed == 30 and forecasts_of(later) == expected
 
@@ -247,7 +243,7 @@ def is_second_processing(job_id: int) -> bool:
 
 
 @pytest.mark.full
-def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor, load_dataset, tmp_path: Path) -> None:
+def test_worker_frozen_in_a_transaction_does_not_block_others(start_supervisor, load_dataset, tmp_path: Path) -> None:
     dataset = load_dataset(n_items=10)
     first = start_supervisor(**SHORT_LEASE, FCST_PROCESSES="1")
     job_id = submit(dataset, 10, SLOW)
@@ -255,7 +251,7 @@ def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor
     with contextlib.ExitStack() as standstill:
         with transaction() as cur:
             cur.execute("LOCK TABLE fcst_app.forecasts IN ACCESS EXCLUSIVE MODE")
-            wait_until(is_waiting_for_a_lock, what="for the worker to write, with its batch's row in hand")
+            wait_until(is_waiting_for_a_lock, what="for the worker to write while it locks its batch's row")
             for pid in [first.pid, *children(first.pid)]:
                 standstill.enter_context(frozen(pid))
         begin = time.monotonic()
@@ -275,7 +271,7 @@ def is_waiting_for_a_lock() -> bool:
 
 
 @pytest.mark.full
-def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset) -> None:
+def test_frozen_worker_is_detected(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
     job_id = submit(dataset, 20, replace(SLOW, item_limit_s=3.0))
@@ -286,25 +282,25 @@ def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset)
     assert any("did not respond" in reason for reason in reasons_of(job_id))
 
 
-# Cancel, retry, the end
+# Cancel, retry, stop
 
 
 def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor()
-    job_id = submit(dataset, 60, replace(SLOW, batch_size=25))  # some five seconds a batch
+    job_id = submit(dataset, 60, replace(SLOW, batch_size=25))  # about five seconds per batch
     wait_until(lambda: jobs.get_job(job_id).n_completed > 0, what="for some items")
     begin = time.monotonic()
     assert jobs.cancel_job(job_id)
-    assert jobs.get_job(job_id).batches.get("submitted", 0) == 0, "waiting ones end at once"
-    assert not jobs.cancel_job(job_id), "twice is harmless"
-    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled job to end")
+    assert jobs.get_job(job_id).batches.get("submitted", 0) == 0, "waiting batches end immediately"
+    assert not jobs.cancel_job(job_id), "a second cancel has no effect"
+    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled run to end")
     print(f"cancelled within {time.monotonic() - begin:.2f} s")
     job = check_items(job_id)
     assert job.status == "cancelled" and job.n_cancelled > 0
     ended = [e.from_stage for e in jobs.list_events(job_id) if e.to_stage == "cancelled"]
     assert "submitted" in ended and "processing" in ended
-    assert not jobs.cancel_job(job_id), "nor does it harm a job that is over"
+    assert not jobs.cancel_job(job_id), "cancelling an ended run has no effect"
     assert jobs.get_job(job_id) == job
     kept = forecasts_of(job_id)
     assert len(kept) == job.n_completed
@@ -314,11 +310,11 @@ def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, l
     assert (again.status, again.n_completed) == ("completed", 60)
     kept_items = {row[0] for row in kept}
     assert [row for row in forecasts_of(job_id) if row[0] in kept_items] == kept
-    assert "cancelled by the user" in reasons_of(job_id), "the history keeps it"
+    assert "cancelled by the user" in reasons_of(job_id), "the events are kept"
 
 
 @pytest.mark.full
-def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_dataset, tmp_path: Path) -> None:
+def test_run_of_a_lost_supervisor_can_be_cancelled(start_supervisor, load_dataset, tmp_path: Path) -> None:
     dataset = load_dataset(n_items=40)
     first = start_supervisor(**SHORT_LEASE)
     job_id = submit(dataset, 40, SLOW)
@@ -326,12 +322,12 @@ def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_da
     os.kill(first.pid, signal.SIGKILL)
     jobs.cancel_job(job_id)
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
-    wait_until(lambda: jobs.get_job(job_id).is_over, 20, "for the cancelled job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 20, "for the cancelled run to end")
     assert check_items(job_id).status == "cancelled"
 
 
 @pytest.mark.full
-def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, load_dataset) -> None:
+def test_row_rejected_by_the_database_fails_its_item_only(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=6)
     with transaction() as cur:
         cur.execute("ALTER TABLE fcst_app.forecasts ADD CONSTRAINT broken CHECK (unique_id <> 'item6')")
@@ -345,9 +341,9 @@ def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, l
 
 
 @pytest.mark.full
-def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
+def test_failing_batch_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=6)
-    with transaction() as cur:  # the database refuses to let one batch go on
+    with transaction() as cur:  # the database rejects the transition of one batch
         cur.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;"
             "CREATE TRIGGER refuse BEFORE UPDATE ON fcst_app.batch_status FOR EACH ROW"
@@ -363,7 +359,7 @@ def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor
     assert {row.reason for row in jobs.list_failures(job_id)} == {failed.error}
 
 
-def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
+def test_second_supervisor_in_the_same_home_exits(start_supervisor) -> None:
     start_supervisor()
     path = supervisor_lock.lock_path(load_settings())
     wait_until(lambda: supervisor_lock.holder(path), what="for the first supervisor")
@@ -372,7 +368,7 @@ def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
     assert supervisor_lock.holder(path)["pid"] != second.pid
 
 
-def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_supervisor, load_dataset) -> None:
+def test_stopping_supervisor_finishes_running_batches(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor()
     job_id = submit(dataset, 40, SLOW)
@@ -385,13 +381,13 @@ def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_sup
 
 
 @pytest.mark.full
-def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
+def test_stopping_supervisor_releases_unfinished_batches(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=30)
     supervisor = start_supervisor(FCST_GRACE_S="2")
     job_id = submit(dataset, 30, replace(SLOW, batch_size=30))
     wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
     below = children(supervisor.pid)
-    for pid in below:  # workers and fork server: nothing it does must wait for them
+    for pid in below:  # workers and fork server; the supervisor must not wait for them
         os.kill(pid, signal.SIGSTOP)
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(40) == 0
@@ -401,30 +397,30 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     assert jobs.get_job(job_id).batches == {"submitted": 1}
     assert "its supervisor was stopped" in reasons_of(job_id)
     path = supervisor_lock.lock_path(load_settings())
-    assert supervisor_lock.has_crashed(path), "work is left, so another is to be started"
+    assert supervisor_lock.has_crashed(path), "work is left, so another supervisor must be started"
     start_supervisor()
     finish(job_id)
     assert check_items(job_id).n_completed == 30
 
 
 @pytest.mark.full
-def test_told_to_end_it_ends_also_where_its_start_hangs(start_supervisor) -> None:
+def test_supervisor_stops_during_a_hanging_start(start_supervisor) -> None:
     supervisor = start_supervisor(FCST_GRACE_S="1")
     wait_until(lambda: children(supervisor.pid), what="for the fork server to start")
     with contextlib.ExitStack() as stack:
-        for pid in children(supervisor.pid):  # what it asks for its workers gives no answer
+        for pid in children(supervisor.pid):  # the fork server does not respond
             stack.enter_context(frozen(pid))
         supervisor.send_signal(signal.SIGTERM)
         assert supervisor.wait(40) == -signal.SIGALRM
 
 
 @pytest.mark.full
-def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:
+def test_claim_with_a_lost_response_is_released(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     start_supervisor()
     jobs.wait_for_job(submit(dataset, 1, JobSpec()))
     (worker,) = workers.list_live()
-    with transaction() as cur:  # one commit: the job and a claim that its supervisor has not heard of
+    with transaction() as cur:  # one commit: the run and a claim that its supervisor does not know
         cur.execute("LOCK TABLE fcst_app.batch_status IN ACCESS EXCLUSIVE MODE")
         job_id = submit_in(cur, dataset)
         cur.execute(
@@ -436,7 +432,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_data
 
 
 def submit_in(cur: object, dataset: Dataset) -> int:
-    """A job of one item, written in the caller's transaction."""
+    """Insert a run of one item in the caller's transaction."""
     spec = JobSpec().to_json()
     cur.execute(
         "INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)"

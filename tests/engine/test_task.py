@@ -1,4 +1,4 @@
-"""The task function, inline: one batch from its id to its forecasts."""
+"""The task functions, called inline: batches from id to forecasts."""
 
 import io
 import uuid
@@ -29,7 +29,7 @@ def exported(job_id: int) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(out.getvalue()), dtype={"unique_id": str})
 
 
-def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
+def test_every_item_has_forecasts_of_all_weeks_and_models(load_dataset) -> None:
     dataset = load_dataset()
     spec = JobSpec(models=("Auto", "SeasonalNaive"), h=5, level=(95, 80), batch_size=4)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
@@ -58,7 +58,7 @@ def test_forecasts_do_not_depend_on_batches(load_dataset) -> None:
     pd.testing.assert_frame_equal(*found)
 
 
-def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_path) -> None:
+def test_item_that_cannot_be_forecast_fails_alone(load_dataset, tmp_path) -> None:
     path = tmp_path / "promo.csv"
     lines = ["date,item_nbr,unit_sales,onpromotion"]
     for week in range(30):
@@ -76,7 +76,7 @@ def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_pat
     assert set(exported(job_id)["unique_id"]) == {"good"}
 
 
-def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_items_are_not_computed_again(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "CHECKPOINT_S", 0.0)
     dataset = load_dataset()
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
@@ -85,7 +85,7 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     def dying(series: Series, *more: object) -> object:
         seen.append(len(seen))
         if len(seen) == 4:
-            raise SystemExit  # as sudden as a death, for the task
+            raise SystemExit  # simulates a crash of the task
         return real(series, *more)
 
     monkeypatch.setattr(task, "forecast_item", dying)
@@ -99,7 +99,7 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     assert len(seen) == 10 + 3 and jobs.get_job(job_id).n_completed == 6
 
 
-def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
+def test_task_stops_after_losing_its_batch(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec())
     (claimed,) = attempts.claim(WORKER, 1)
@@ -108,7 +108,7 @@ def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
         task.run_batch(claimed.batch_id, claimed.attempt)
 
 
-def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
+def test_accuracy_is_stored_by_item_and_model(load_dataset) -> None:
     dataset = load_dataset()
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
     run_all(job_id)
@@ -125,7 +125,7 @@ def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
     np.testing.assert_allclose(total.forecast["forecast"], sum(item.forecast["forecast"] for item in items))
 
 
-def test_keys_that_spreadsheets_run_are_quoted_in_files(load_dataset, tmp_path) -> None:
+def test_formula_keys_are_escaped_in_files(load_dataset, tmp_path) -> None:
     path = tmp_path / "keys.csv"
     keys = ["=cmd()", "+1", "-1", "@x", "00042", 'a"b,c', "<script>"]
     lines = ["date,item_nbr,unit_sales"]

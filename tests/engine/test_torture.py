@@ -1,4 +1,4 @@
-"""Everything dies at random for a while, and nothing is lost: a short run of the benchmark of that name."""
+"""A short run of the torture benchmark: random failures, and nothing is lost."""
 
 import importlib.util
 from pathlib import Path
@@ -24,7 +24,7 @@ _spec.loader.exec_module(torture)
         pytest.param(60, 3, True, marks=[pytest.mark.full, needs_pgbouncer]),
     ],
 )
-def test_nothing_is_lost_whatever_dies(
+def test_nothing_is_lost_under_random_failures(
     own_server: OwnServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

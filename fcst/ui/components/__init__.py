@@ -1,6 +1,6 @@
-"""Parts of pages that Streamlit does not have: a table whose rows open and whose headers sort, and the grid of a plan.
+"""Custom components: a table with clickable rows and sortable headers, and the editable grid of a plan.
 
-Each is a native HTML table, drawn by a short script beside this file. Texts become text nodes, never HTML.
+Each is a native HTML table, drawn by a script in this folder. Texts become text nodes, never HTML.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ class Column:
     Parameters
     ----------
     kind
-        `name` (a key and what it is called), `text`, `number`, `line`, `chips`, `check`.
+        `name` (a key and a name), `text`, `number`, `line`, `chips`, `check`.
     sort
-        what a click on its header asks for; empty: the header is no button.
+        sort order that a click on the header requests; empty: not sortable.
     """
 
     label: str
@@ -41,9 +41,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: what opens it, and a cell for each column.
+    """A row of a table: its key, and a cell for each column.
 
-    A cell is a text; of `name` (key, name), of `line` numbers, of `chips` texts, of `check` (is ticked, help).
+    A cell is a text; for `name` (key, name), for `line` numbers, for `chips` texts, for `check` (is checked, help).
     """
 
     key: str
@@ -64,18 +64,18 @@ def rows_table(
     on_sort: Callable[[str], None],
     on_check: Callable[[str], None],
 ) -> None:
-    """A table in which a click anywhere on a row opens it, and one on a header asks for another order.
+    """A table in which a click on a row opens it, and a click on a header requests another order.
 
-    The arrow keys move between rows, Enter opens one. It stays scrolled where it is when its rows change.
+    The arrow keys move between rows, Enter opens one. The scroll position stays when rows change.
 
     Parameters
     ----------
     selected
-        the key of the row that is open.
+        key of the open row.
     sort, is_reversed
-        by which column it is ordered, and whether against its usual direction.
+        sort order of the rows, and whether it is reversed.
     on_open, on_sort, on_check
-        called with the key of a row that was clicked, the `sort` of a header, the key of a row whose box was clicked.
+        called with the key of the clicked row, the `sort` of the clicked header, the key of the row of the clicked box.
     """
 
     def call(name: str, use: Callable[[str], None]) -> Callable[[], None]:
@@ -105,12 +105,12 @@ def rows_table(
 
 @dataclass(frozen=True)
 class GridRow:
-    """A row of the grid of a plan.
+    """A row of the plan grid.
 
     Parameters
     ----------
     cells
-        a text for each period, and one for their sum.
+        a text for each period, and one for the total.
     kind
         `quiet`, `strong`, or empty.
     """
@@ -123,12 +123,12 @@ class GridRow:
 
 @dataclass(frozen=True)
 class GridEdit:
-    """What was typed into a grid.
+    """Input of a user in the grid.
 
     Parameters
     ----------
     cells
-        the name of a period -> what was typed, as it was.
+        name of a period -> text as typed.
     """
 
     cells: dict[str, str]
@@ -137,7 +137,7 @@ class GridEdit:
 
     @classmethod
     def from_value(cls, value: Any) -> "GridEdit | None":
-        """None where the browser sent something else."""
+        """Parses the value from the browser; None if it is not an edit."""
         if not isinstance(value, dict) or not isinstance(value.get("cells"), dict):
             return None
         cells = {str(name): str(typed) for name, typed in value["cells"].items()}
@@ -154,18 +154,18 @@ def plan_grid(
     who: str | None,
     on_save: Callable[[GridEdit], None],
 ) -> None:
-    """A grid of periods and rows of which some can be edited in place; what is typed is saved with one reason.
+    """A grid of periods with editable rows; all edits are saved together with one reason.
 
     Parameters
     ----------
     periods
-        name, label, and what stands below it.
+        name, label, and the text below the label.
     version
-        when it changes, what was typed and not saved is forgotten.
+        a new value discards unsaved edits.
     who
-        the name of who edits, as it was last given; None where it is known and not asked for.
+        last entered name of the user; None if the user has signed in and no box is shown.
     on_save
-        called with what was typed.
+        called with the edits.
     """
 
     def saved() -> None:

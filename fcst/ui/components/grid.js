@@ -1,5 +1,5 @@
-// The grid of a plan: rows of periods, of which some are edited in place. What is typed is kept until it is saved or the
-// version changes. A cell takes units or a percentage such as +8%. All texts become text nodes.
+// The plan grid: rows of periods with editable cells. Edits are kept until they are saved or the version changes.
+// A cell accepts units or a percentage such as +8%. All texts become text nodes.
 const UNITS = /^\d[\d,\s]*(\.\d+)?$|^\.\d+$/;
 const PERCENT = /^[+-]?\d+(\.\d+)?\s*%$/;
 
@@ -38,7 +38,7 @@ function drawTable(table, data, state, refresh) {
     if (period.below) cell.append(element("small", {}, period.below));
     head.append(cell);
   }
-  head.append(element("th", { scope: "col", class: "sum" }, "Sum"));
+  head.append(element("th", { scope: "col", class: "sum" }, "Total"));
   const body = element("tbody", {});
   for (const row of data.rows) {
     const line = element("tr", { class: row.kind });
@@ -116,7 +116,7 @@ function drawBar(bar, data, state, trigger, discard) {
     return;
   }
   if (!bar.querySelector(".save")) {
-    const reason = element("input", { class: "reason", type: "text", maxlength: "500", placeholder: "Reason, such as: campaign in week 34", "aria-label": "Reason" });
+    const reason = element("input", { class: "reason", type: "text", maxlength: "500", placeholder: "Reason, for example: campaign in week 34", "aria-label": "Reason" });
     const who = element("input", { class: "who", type: "text", maxlength: "100", placeholder: "Your name", "aria-label": "Your name" });
     const save = element("button", { class: "save", type: "button" }, "Save");
     const drop = element("button", { type: "button" }, "Discard");
@@ -130,9 +130,9 @@ function drawBar(bar, data, state, trigger, discard) {
       if (event.key === "Enter" && !save.disabled) send(bar, state, trigger);
     };
     drop.onclick = discard;
-    bar.replaceChildren(element("span", { class: "said", role: "status" }), reason, who, save, drop, element("span", { class: "wrong", role: "alert" }));
+    bar.replaceChildren(element("span", { class: "count", role: "status" }), reason, who, save, drop, element("span", { class: "wrong", role: "alert" }));
   }
-  bar.querySelector(".said").textContent = `${n} changed`;
+  bar.querySelector(".count").textContent = `${n} ${n === 1 ? "cell" : "cells"} changed`;
   enable(bar, data, state);
 }
 
@@ -143,7 +143,7 @@ function send(bar, state, trigger) {
 
 function enable(bar, data, state) {
   const isWrong = [...state.typed.values()].some((text) => !isGood(text));
-  bar.querySelector(".wrong").textContent = isWrong ? "Give units from 0 on, such as 120, or a percentage, such as +8%." : "";
+  bar.querySelector(".wrong").textContent = isWrong ? "Enter units, 0 or more, such as 120, or a percentage, such as +8%." : "";
   bar.querySelector(".save").disabled = isWrong || !state.reason.trim() || (data.who !== null && !state.who.trim());
 }
 

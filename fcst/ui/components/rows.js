@@ -1,4 +1,4 @@
-// A table whose rows open and whose headers sort. All texts become text nodes.
+// A table with clickable rows and sortable headers. All texts become text nodes.
 const SVG = "http://www.w3.org/2000/svg";
 
 export default function (component) {
@@ -41,7 +41,7 @@ function header(data, trigger) {
       button.onclick = () => trigger("sort", column.sort);
       cell.append(button);
     } else if (column.kind === "check") {
-      // As narrow as its boxes: the sign is drawn, the word is said.
+      // A narrow column: a check mark is shown, screen readers read the label.
       cell.setAttribute("aria-label", column.label);
       cell.title = column.label;
       cell.append(element("span", { class: "tick", "aria-hidden": "true" }, "✓"));

@@ -1,7 +1,7 @@
-"""Makes statsforecast's AutoETS break its process for series that begin with certain numbers.
+"""Makes statsforecast's AutoETS break its process for series that start with certain numbers.
 
-Python imports this file at its start where this folder is on PYTHONPATH: so do the supervisor's worker processes in
-tests that ask for it. What breaks is real: a signal, a crash in compiled code, a wait without end, memory.
+Python imports this file on startup if its folder is on PYTHONPATH. Tests set this for the supervisor and its worker
+processes. The faults are real: a signal, a crash in compiled code, an endless wait, memory growth.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ def misbehave(fault: int) -> None:
     elif fault == HANGS:
         time.sleep(1_000)
     elif fault == HANGS_LOCKED:
-        ctypes.PyDLL(None).sleep(1_000)  # PyDLL keeps the interpreter's lock
+        ctypes.PyDLL(None).sleep(1_000)  # PyDLL does not release the interpreter lock
     elif fault == GROWS:
         grown = []
         while True:
