@@ -113,7 +113,7 @@ class ForecastSeries:
         `forecast, final, lo_80, hi_80, …`; with `baseline` if there are drivers. `final` is the final plan.
     levels
         of the intervals, in percent.
-    sold_since
+    later_actuals
         `unit_sales` of forecast weeks that are known now.
     earlier
         name -> `forecast` of an earlier run.
@@ -130,7 +130,7 @@ class ForecastSeries:
     history: pd.DataFrame
     forecast: pd.DataFrame
     levels: Sequence[int]
-    sold_since: pd.DataFrame | None = None
+    later_actuals: pd.DataFrame | None = None
     earlier: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     backtests: pd.DataFrame | None = None
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -173,8 +173,8 @@ def forecast_chart(shown: ForecastSeries) -> go.Figure:
     _line(figure, forecast, "final", "final plan" if is_adjusted else "forecast", FORECAST, 2.6, axis="x2")
     if "baseline" in forecast:
         _line(figure, forecast, "baseline", "baseline (no drivers)", BASELINE, 1.6, "dash", "x2")
-    if shown.sold_since is not None and len(shown.sold_since):
-        _line(figure, shown.sold_since, "unit_sales", "actual sales", SOLD_SINCE, 2, axis="x2", mode="lines+markers")
+    if shown.later_actuals is not None and len(shown.later_actuals):
+        _line(figure, shown.later_actuals, "unit_sales", "actual sales", SOLD_SINCE, 2, axis="x2", mode="lines+markers")
     cutoffs = [] if shown.backtests is None else list(shown.backtests.groupby("cutoff"))
     for number, (_, weeks) in enumerate(cutoffs):
         _line(figure, weeks, "forecast", "backtest", BACKTEST, 1.8, "dash", is_named=number == 0)

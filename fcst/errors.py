@@ -7,7 +7,7 @@
     │   └── Conflict       not possible in the current state
     ├── NotAllowed         not signed in, or not permitted
     ├── ConfigError        invalid installation: a setting, a folder, a missing part
-    ├── NoRoom             a disk is full, or would be; nothing was written
+    ├── DiskFull             a disk is full, or would be; nothing was written
     ├── StoreError         the database rejected a statement
     │   ├── DatabaseAway   the database is unreachable, or the connection was lost; a retry may succeed
     │   │   └── DatabaseFull   the disk of the database is full
@@ -62,7 +62,7 @@ class ConfigError(FcstError):
     """The installation or its settings are invalid."""
 
 
-class NoRoom(FcstError):
+class DiskFull(FcstError):
     """A disk is full, or would be; nothing was written."""
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
 
-from fcst.errors import NoRoom
+from fcst.errors import DiskFull
 
 PRIVATE_UMASK = 0o077
 """Umask of long-lived processes, in which libraries create files too."""
@@ -48,14 +48,14 @@ MOST_RESERVE = 500_000_000
 T = TypeVar("T")
 
 
-def room_in(folder: Path) -> int:
+def free_space(folder: Path) -> int:
     """Return the bytes that may be written to a folder, or to its nearest existing parent; 0 or less: none."""
     existing = next(path for path in (folder, *folder.parents) if path.is_dir())
     usage = shutil.disk_usage(existing)
     return usage.free - min(MOST_RESERVE, usage.total // 20)
 
 
-def no_room(what: str, where: Path | str, n_bytes: int = 0, n_free: int = 0) -> NoRoom:
+def disk_full_error(what: str, where: Path | str, n_bytes: int = 0, n_free: int = 0) -> DiskFull:
     """Return the error for a disk that is full, or would be.
 
     Parameters
@@ -68,7 +68,7 @@ def no_room(what: str, where: Path | str, n_bytes: int = 0, n_free: int = 0) -> 
         required bytes, if known, and available bytes.
     """
     need = f": it needs about {_in_mb(n_bytes)}, and {_in_mb(max(n_free, 0))} is available" if n_bytes else ""
-    return NoRoom(f"Not enough disk space for {what}{need}.", f"Free space in {where}, then try again.")
+    return DiskFull(f"Not enough disk space for {what}{need}.", f"Free space in {where}, then try again.")
 
 
 def _in_mb(n_bytes: int) -> str:
@@ -81,18 +81,18 @@ def is_full(exc: OSError) -> bool:
 
 
 @contextlib.contextmanager
-def needing_room(what: str, where: Path | str) -> Iterator[None]:
-    """Context manager that converts the error of a full disk into `no_room`; other errors pass."""
+def convert_disk_full(what: str, where: Path | str) -> Iterator[None]:
+    """Context manager that converts the error of a full disk into `disk_full_error`; other errors pass."""
     try:
         yield
     except OSError as exc:
         if is_full(exc):
-            raise no_room(what, where) from exc
+            raise disk_full_error(what, where) from exc
         raise
 
 
 def within_reserve(rows: Iterable[T], what: str, home: Path, step: int = 1000) -> Iterator[T]:
-    """Yield rows that the caller writes to files in FCST_HOME; raise `no_room` before the reserve is used.
+    """Yield rows that the caller writes to files in FCST_HOME; raise `disk_full_error` before the reserve is used.
 
     Parameters
     ----------
@@ -102,35 +102,35 @@ def within_reserve(rows: Iterable[T], what: str, home: Path, step: int = 1000) -
         number of rows between two checks of the disk.
     """
     for number, row in enumerate(rows):
-        if number % step == 0 and room_in(home) <= 0:
-            raise no_room(what, "FCST_HOME")
+        if number % step == 0 and free_space(home) <= 0:
+            raise disk_full_error(what, "FCST_HOME")
         yield row
 
 
 class _WithinReserve(io.FileIO):
-    """A file that raises `no_room` instead of writing to the reserve."""
+    """A file that raises `disk_full_error` instead of writing to the reserve."""
 
     def __init__(self, file: int | str, what: str, where: Path | str, folder: Path) -> None:
         super().__init__(file, "w+b")
         self._what, self._where, self._folder = what, where, folder
 
     def write(self, data: Any, /) -> int:
-        if room_in(self._folder) < memoryview(data).nbytes:
-            raise no_room(self._what, self._where)
-        with needing_room(self._what, self._where):
+        if free_space(self._folder) < memoryview(data).nbytes:
+            raise disk_full_error(self._what, self._where)
+        with convert_disk_full(self._what, self._where):
             return super().write(data)
 
 
 def open_within_reserve(file: int | Path, what: str, where: Path | str, folder: Path) -> BinaryIO:
-    """Open a new file for writing and reading, on the disk of `folder`; writes raise `no_room` before the reserve is
-    used.
+    """Open a new file for writing and reading on the disk of `folder`; raise `disk_full_error` before a write uses the
+    reserve.
 
     Parameters
     ----------
     file
         path, or a file descriptor that this file takes over.
     what, where
-        as for `no_room`.
+        as for `disk_full_error`.
     """
     name = file if isinstance(file, int) else str(file)
     return io.BufferedRandom(_WithinReserve(name, what, where, folder), 1 << 18)

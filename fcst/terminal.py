@@ -29,7 +29,7 @@ def add_command(
     return sub
 
 
-def takes_json(sub: argparse.ArgumentParser) -> None:
+def add_json_argument(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="print one JSON document")
 
 

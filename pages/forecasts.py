@@ -201,7 +201,7 @@ def forecast_chart(
             view.history,
             view.forecast,
             job.spec.level,
-            sold_since=forecasts.sold_since(job, model, newer, which) if newer else None,
+            later_actuals=forecasts.later_actuals(job, model, newer, which) if newer else None,
             earlier=earlier,
             backtests=backtests,
             others=others,

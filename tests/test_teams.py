@@ -148,7 +148,7 @@ def test_services_run_as_documented(load_dataset: Callable[..., Dataset], tmp_pa
     for command in commands("fcst-nightly.service", tmp_path):
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert backups.look_into(tmp_path / f"fcst-{date.today()}.backup").n_runs == 1
+    assert backups.read_contents(tmp_path / f"fcst-{date.today()}.backup").n_runs == 1
 
 
 @contextlib.contextmanager

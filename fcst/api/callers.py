@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fcst.api.problems import of_error, problem
+from fcst.api.problems import error_response, problem
 from fcst.errors import FcstError, NotAllowed
 from fcst.roles import Actor
 from fcst.services import identity
@@ -73,7 +73,7 @@ class Callers:
         try:
             actor, refusal = await self._check(scope, Headers(scope=scope))
         except FcstError as exc:
-            actor, refusal = None, of_error(exc)
+            actor, refusal = None, error_response(exc)
         if refusal is not None:
             await refusal(scope, receive, send)
             return

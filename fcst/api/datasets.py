@@ -94,6 +94,6 @@ def _submit(body: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ing
         odd_dates=body.odd_dates,
         week_end=body.week_end,
     )
-    look = loading.look_into(spec)
-    spec, _ = loading.with_remembered(spec, look)
+    look = loading.inspect_files(spec)
+    spec, _ = loading.fill_mapping(spec, look)
     return loading.get_ingest(loading.request_ingest(spec, look))

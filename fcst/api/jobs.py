@@ -147,7 +147,7 @@ async def wait_for_export(format: Format = "json") -> AsyncIterator[None]:
     if format == "json":
         yield
     else:
-        async with exports.at_once:
+        async with exports.download_limiter:
             yield
 
 

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/jobs/{job_id:number}/plan", tags=["plans"])
 
 async def wait_for_export() -> AsyncIterator[None]:
     """Waits for a free export slot."""
-    async with exports.at_once:
+    async with exports.download_limiter:
         yield
 
 
@@ -62,7 +62,7 @@ def get_plan(
 async def upload_plan(job_id: JobId, request: Request) -> dict[str, Any]:
     """The file is a workbook or CSV from `GET`. All its changes are saved as one adjustment, or none."""
     identity.require(Scope.RUN)  # before a large body is received
-    async with uploads.single_upload(request, schemas.PlanUploadOptions) as (options, file), exports.at_once:
+    async with uploads.single_upload(request, schemas.PlanUploadOptions) as (options, file), exports.download_limiter:
         name = (file.filename or "The file")[:200]
         return await anyio.to_thread.run_sync(_read_upload, job_id, options, file.file, name)
 

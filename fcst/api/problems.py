@@ -18,13 +18,13 @@ from fcst.errors import (
     Conflict,
     DatabaseAway,
     DatabaseFull,
+    DiskFull,
     FcstError,
     InputError,
-    NoRoom,
     NotAllowed,
     NotFound,
 )
-from fcst.files import is_full, no_room
+from fcst.files import disk_full_error, is_full
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = "2"
@@ -37,7 +37,7 @@ _STATUS: list[tuple[type[FcstError], int]] = [
     (Conflict, 409),
     (InputError, 422),
     (NotAllowed, 403),
-    (NoRoom, 507),
+    (DiskFull, 507),
     (DatabaseFull, 507),
     (DatabaseAway, 503),
 ]
@@ -57,7 +57,7 @@ def problem(
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
-def of_error(exc: FcstError) -> JSONResponse:
+def error_response(exc: FcstError) -> JSONResponse:
     """The response for a known error. Errors about the installation are logged, not shown to the caller."""
     for kind, status in _STATUS:
         if isinstance(exc, kind):
@@ -91,7 +91,7 @@ def handle_problems(api: FastAPI) -> None:
 
     async def known(_: Request, exc: Exception) -> JSONResponse:
         assert isinstance(exc, FcstError)
-        return of_error(exc)
+        return error_response(exc)
 
     async def invalid(_: Request, exc: Exception) -> JSONResponse:
         assert isinstance(exc, RequestValidationError)
@@ -106,7 +106,11 @@ def handle_problems(api: FastAPI) -> None:
 
     async def of_file(_: Request, exc: Exception) -> JSONResponse:
         assert isinstance(exc, OSError)  # for example when the body of a request is written to disk
-        return of_error(no_room("the request", "the server's folders")) if is_full(exc) else internal_error(exc)
+        return (
+            error_response(disk_full_error("the request", "the server's folders"))
+            if is_full(exc)
+            else internal_error(exc)
+        )
 
     async def other(_: Request, exc: Exception) -> JSONResponse:
         return internal_error(exc)

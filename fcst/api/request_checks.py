@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fcst.api.problems import of_error, problem
+from fcst.api.problems import error_response, problem
 from fcst.errors import FcstError
 from fcst.settings import load_settings
 
@@ -72,7 +72,7 @@ class Gate:
         try:
             refusal = self._refuse(scope, headers)
         except FcstError as exc:
-            refusal = of_error(exc)
+            refusal = error_response(exc)
         if refusal is not None:
             await refusal(scope, receive, response)
         elif scope["type"] == "websocket":
@@ -93,7 +93,7 @@ class Gate:
         if any(not host or origin.partition("://")[2] != host for origin in origins):
             detail = f"Requests from pages of {origins[0][:200]} are not allowed."
             return _refusal(scope, 403, detail, "Use the pages of this server.")
-        is_foreign = is_from_elsewhere(headers)
+        is_foreign = is_cross_site(headers)
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") not in FRAMES
         if is_foreign and not is_link:
             return _refusal(scope, 403, "Cross-site requests are not allowed.", "Use the pages of this server.")
@@ -129,7 +129,7 @@ class Gate:
         return self.max_upload if is_there and is_upload else MAX_BODY
 
 
-def is_from_elsewhere(headers: Headers) -> bool:
+def is_cross_site(headers: Headers) -> bool:
     """Whether the browser's Sec-Fetch-Site header marks a request as cross-site."""
     return not set(headers.getlist("sec-fetch-site")) <= {"same-origin", "none"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fcst import logs
 from fcst.dataset_records import UnusedDataset
-from fcst.errors import FcstError, InputError, NoRoom, StoreError
+from fcst.errors import DiskFull, FcstError, InputError, StoreError
 from fcst.files import PRIVATE_UMASK
 from fcst.job_records import EndedJob
 from fcst.roles import Scope
@@ -19,6 +19,7 @@ from fcst.terminal import (
     FAILED,
     Progress,
     add_command,
+    add_json_argument,
     confirms,
     prepare,
     print_json,
@@ -26,7 +27,6 @@ from fcst.terminal import (
     say,
     say_error,
     show,
-    takes_json,
 )
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def add_commands(commands: Any) -> None:
     )
     sub.add_argument("--dry-run", action="store_true", help="list what would be deleted, without deleting it")
     sub.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("delete", _delete, "delete a dataset with all its runs and their forecasts")
     sub.add_argument("dataset", metavar="NAME")
@@ -76,7 +76,7 @@ def add_commands(commands: Any) -> None:
         "--scope", default=Scope.READ, choices=list(Scope), help="permissions of the token (default: %(default)s)"
     )
     sub.add_argument("--days", type=int, metavar="N", help="expire after N days (default: never)")
-    takes_json(action("list", _list_tokens, "list tokens, without their secrets"))
+    add_json_argument(action("list", _list_tokens, "list tokens, without their secrets"))
     sub = action("revoke", _revoke_token, "revoke a token immediately")
     sub.add_argument("token", type=int, metavar="ID")
 
@@ -87,13 +87,13 @@ def add_commands(commands: Any) -> None:
     sub.add_argument(
         "--limit", type=int, default=100, metavar="N", help="number of newest entries (default: %(default)s)"
     )
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("worker", _worker, "run the supervisor in the foreground; Ctrl-C lets running batches finish")
     sub.add_argument("--log", metavar="FILE", help="write the log to FILE (rotated) instead of stderr")
 
     sub = command("doctor", _doctor, "check settings, disk, database, schema and supervisors")
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _migrate(args: argparse.Namespace) -> int:
@@ -109,8 +109,10 @@ def _backup(args: argparse.Namespace) -> int:
     backups.check_target(path, args.replace)  # before the server starts: a typing error must not start it
     prepare()
     try:
-        contents = backups.back_up(path, args.replace, args.with_uploads, partial(Progress().show_share, "writing"))
-    except (StoreError, NoRoom) as exc:
+        contents = backups.write_backup(
+            path, args.replace, args.with_uploads, partial(Progress().show_share, "writing")
+        )
+    except (StoreError, DiskFull) as exc:
         say_error(exc)
         return FAILED
     say(f"Wrote {path} ({path.stat().st_size / 1e6:,.1f} MB): {contents}.")
@@ -120,7 +122,7 @@ def _backup(args: argparse.Namespace) -> int:
 def _restore(args: argparse.Namespace) -> int:
     from fcst.services import backups
 
-    contents = backups.look_into(Path(args.file))
+    contents = backups.read_contents(Path(args.file))
     say(f"{args.file} contains: {contents}.")
     prepare()
     try:
@@ -128,7 +130,7 @@ def _restore(args: argparse.Namespace) -> int:
         applied = backups.restore(
             Path(args.file), args.replace, partial(progress.show_share, "restoring"), progress.show
         )
-    except (StoreError, NoRoom) as exc:
+    except (StoreError, DiskFull) as exc:
         say_error(exc)
         return FAILED
     say("Restored." + (f" Schema upgraded: {', '.join(applied)}." if applied else ""))
@@ -252,11 +254,11 @@ def _worker(args: argparse.Namespace) -> int:
     logs.configure(Path(args.log) if args.log else None)
     try:
         from fcst.engine.supervisor import run_supervisor
-        from fcst.services.supervision import patiently, prepare_database
+        from fcst.services.supervision import prepare_database, retry_while_database_away
 
         settings = load_settings()
         # An external supervisor may start together with its database, so wait for it.
-        patiently(prepare_database) if settings.is_worker_external else prepare_database()
+        retry_while_database_away(prepare_database) if settings.is_worker_external else prepare_database()
         if not run_supervisor(settings):
             say("A supervisor is already running for this home and database.")
     except Exception as exc:

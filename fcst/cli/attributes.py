@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fcst.errors import InputError
-from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
 
 
 def add_commands(commands: Any) -> None:
@@ -24,7 +24,7 @@ def add_commands(commands: Any) -> None:
     )
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
     sub.add_argument("--remove", metavar="NAME", help="remove this attribute; it must come from a loaded file")
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _attributes(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fcst.cli.reading import add_reading_arguments, parse_map, parse_where, print_reading, wait_for_ingest
 from fcst.drivers import DriverLoad
-from fcst.terminal import DONE, FAILED, add_command, prepare, print_json, print_table, say, takes_json
+from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_table, say
 
 
 def add_commands(commands: Any) -> None:
@@ -16,19 +16,19 @@ def add_commands(commands: Any) -> None:
     sub = command("drivers", _drivers, "list the driver loads of a dataset: promotions, prices, events, …")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
     sub.add_argument("--remove", type=int, metavar="ID", help="remove this load; no run may have used it")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("plan", _plan, "load past and future drivers from files, such as a promotion plan")
     sub.add_argument("paths", metavar="PATH", nargs="+", help="CSV, Excel, Parquet, .gz, .zip, .7z")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
     add_reading_arguments(sub)
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("holidays", _holidays, "add the public holidays of a country as events for all items")
     sub.add_argument("country", metavar="COUNTRY", help="two-letter country code, such as EC")
     sub.add_argument("--region", default="", help="region code within the country, such as BY in DE")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _drivers(args: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def _plan(args: argparse.Namespace) -> int:
         is_from_shell=True,
         plan_of=dataset.dataset_id,
     )
-    inspection = drivers.look_into_plan(spec)
+    inspection = drivers.inspect_plan(spec)
     print_reading(drivers.describe_plan(spec, inspection))
     ingest_id = drivers.request_plan(spec, inspection)
     if wait_for_ingest(ingest_id) is None:

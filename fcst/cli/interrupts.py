@@ -19,8 +19,8 @@ def cancel_statements_on_interrupt() -> None:
         with writer:  # keeps the writer open while this thread reads
             while signals := reader.recv(64):
                 if signal.SIGINT in signals:
-                    from fcst.services.supervision import break_off_statements
+                    from fcst.services.supervision import cancel_statements
 
-                    break_off_statements()
+                    cancel_statements()
 
     threading.Thread(target=watch, name="interrupts", daemon=True).start()

@@ -7,7 +7,7 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.lifecycles import Lifecycle, Origin, Source
-from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
 
 
 def add_commands(commands: Any) -> None:
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("--launch", type=date.fromisoformat, metavar="DAY", help="first day of sale")
     sub.add_argument("--last-day", type=date.fromisoformat, metavar="DAY", help="last day of sale")
     sub.add_argument("--remove", metavar="ID", help="remove the lifecycle of this item")
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _lifecycles(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from fcst.cli.reading import (
     wait_for_ingest,
 )
 from fcst.errors import BadRows, FcstError, InputError
-from fcst.files import is_full, no_room
+from fcst.files import disk_full_error, is_full
 from fcst.filters import EVERY, only
 from fcst.job_records import Job, Stall
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
@@ -33,13 +33,13 @@ from fcst.terminal import (
     REFUSED,
     Parser,
     add_command,
+    add_json_argument,
     prepare,
     print_json,
     print_table,
     say,
     say_error,
     show,
-    takes_json,
 )
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         if not is_full(exc):
             raise
-        say_error(no_room("the output of the command", "the output folder"))
+        say_error(disk_full_error("the output of the command", "the output folder"))
         return REFUSED
     except KeyboardInterrupt:
         say("Stopped.")
@@ -117,10 +117,10 @@ def _parser() -> argparse.ArgumentParser:
         help="rows with dates far from all others: keep or drop (default: refuse the files)",
     )
     add_reading_arguments(sub)
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("datasets", _datasets, "list datasets")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("submit", _submit, "submit a run; prints only its job ID")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
@@ -153,15 +153,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--name", default="", help="run name")
     sub.add_argument("--wait", action="store_true", help="wait until the run ends; exit 1 unless every item completed")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("status", _status, "show the status of a run, or list all runs")
     sub.add_argument("job", type=int, nargs="?", metavar="JOB")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("batches", _batches, "list the batches of a run")
     sub.add_argument("job", type=int, metavar="JOB")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("cancel", _cancel, "cancel a run; completed items are kept")
     sub.add_argument("job", type=int, metavar="JOB")
@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WHAT",
         help="model, item, family, demand_class, window or horizon (default: %(default)s)",
     )
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("lost-sales", _lost_sales, "estimate the sales that items of a run lost to past stock-outs")
     sub.add_argument("job", type=int, metavar="JOB")
@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="number of items, largest losses first (default: %(default)s)",
     )
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = command("export", _export, "export the forecasts of a run")
     sub.add_argument("job", type=int, metavar="JOB")
@@ -241,10 +241,10 @@ def _ingest(args: argparse.Namespace) -> int:
         skip_bad=args.skip_bad,
         is_from_shell=True,
     )
-    look = loading.look_into(spec)
+    look = loading.inspect_files(spec)
     files = loading.check_files(spec, look)  # before the server starts: a typing error must not start it
     prepare()
-    spec, remembered = loading.with_remembered(spec, look)
+    spec, remembered = loading.fill_mapping(spec, look)
     if remembered:
         say(f"Column mapping reused from dataset {remembered}.")
         files = loading.check_files(spec, look)

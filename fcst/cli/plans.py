@@ -8,7 +8,7 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.periods import Period
-from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
 
 MEANWHILE = ("refuse", "keep", "overwrite")
 
@@ -36,7 +36,7 @@ def add_commands(commands: Any) -> None:
         help="cells that others changed since the download: refuse the file, keep their values, or overwrite them "
         "(default: %(default)s)",
     )
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _final_plan(args: argparse.Namespace) -> int:
@@ -62,7 +62,7 @@ def _final_plan(args: argparse.Namespace) -> int:
 
 def _upload(args: argparse.Namespace) -> int:
     from fcst.services import identity, jobs
-    from fcst.services.plan_comparison import cells_in_words
+    from fcst.services.plan_comparison import count_cells
     from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
 
     path = Path(args.upload)
@@ -77,7 +77,7 @@ def _upload(args: argparse.Namespace) -> int:
     for bad in upload.bad:
         say(f"{bad.cell}: {bad.why}")
     if upload.n_bad > len(upload.bad):
-        say(f"… and {cells_in_words(upload.n_bad - len(upload.bad))} more")
+        say(f"… and {count_cells(upload.n_bad - len(upload.bad))} more")
     for remark in upload.remarks:
         say(remark)
     found: dict[str, Any] = {
@@ -94,9 +94,9 @@ def _upload(args: argparse.Namespace) -> int:
         _print(args, found)
         if upload.n_bad and not args.skip_bad:
             raise InputError(
-                f"{cells_in_words(upload.n_bad)} cannot be used.", "Correct them, or leave them out (--skip-bad)."
+                f"{count_cells(upload.n_bad)} cannot be used.", "Correct them, or leave them out (--skip-bad)."
             )
-        say(f"Would change: {cells_in_words(len(upload.changes))}. Nothing was saved.")
+        say(f"Would change: {count_cells(len(upload.changes))}. Nothing was saved.")
         return DONE
     meanwhile = Meanwhile(args.meanwhile)
     made_by = identity.current().name

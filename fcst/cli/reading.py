@@ -89,7 +89,7 @@ def print_reading(files: Sequence[FileRead]) -> None:
     """Print the column mapping and its reasons, once for all files that share it."""
     from fcst.services import loading
 
-    for words, alike in groupby(files, key=loading.reading_in_words):
+    for words, alike in groupby(files, key=loading.describe_reading):
         names = [file.name for file in alike]
         say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
         for line in words:

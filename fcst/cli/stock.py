@@ -9,7 +9,7 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.stock import GROUPS, GroupSettings, StockSettings, parse_days, parse_service_level
-from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
 
 
 def add_commands(commands: Any) -> None:
@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("--format", choices=["csv"], default="csv", help="output format (default: %(default)s)")
     sub.add_argument("--model", metavar="NAME", help="forecast to use (default: the first model of the run)")
     _add_settings(sub, "applies to all items instead of the saved settings")
-    takes_json(sub)
+    add_json_argument(sub)
 
     sub = add_command(
         commands,
@@ -43,7 +43,7 @@ def add_commands(commands: Any) -> None:
         metavar="GROUP=KEY",
         help="remove the settings of this item=, family= or class=; repeatable",
     )
-    takes_json(sub)
+    add_json_argument(sub)
 
 
 def _add_settings(sub: argparse.ArgumentParser, scope: str) -> None:
@@ -63,7 +63,7 @@ def _parse_settings(args: argparse.Namespace) -> StockSettings:
 
 def _stock(args: argparse.Namespace) -> int:
     from fcst.services import jobs, stock
-    from fcst.services.whole_file import open_whole
+    from fcst.services.whole_file import open_atomic
 
     settings = _parse_settings(args)
     if args.json and args.output is not None:
@@ -78,7 +78,7 @@ def _stock(args: argparse.Namespace) -> int:
         stock.write_stock(job, model, out, settings)
         out.detach()
     else:
-        with open_whole(Path(args.output)) as file, io.TextIOWrapper(file, "utf-8", newline="") as out:
+        with open_atomic(Path(args.output)) as file, io.TextIOWrapper(file, "utf-8", newline="") as out:
             stock.write_stock(job, model, out, settings)
         say(f"Wrote {args.output}.")
     return DONE
@@ -99,7 +99,7 @@ def _stock_settings(args: argparse.Namespace) -> int:
         unknown = stock_settings.save_settings(dataset.dataset_id, found)
         say(f"Saved the settings of {len(found):,} items or groups.")
         if unknown:
-            say(stock_settings.unknown_in_words(unknown))
+            say(stock_settings.unknown_message(unknown))
         return DONE
     if not defaults.is_empty:
         stock_settings.save_defaults(dataset.dataset_id, defaults)

@@ -14,10 +14,10 @@ from fcst.engine import retry_policy, task
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.engine.retry_policy import Cause
 from fcst.engine.unchanged import Unchanged
-from fcst.errors import DatabaseAway, FcstError, InputError, NoRoom, StaleState, StoreError
+from fcst.errors import DatabaseAway, DiskFull, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings, Webhook
 from fcst.store import attempts, ingests, jobs, workers
-from fcst.store.database import check_room
+from fcst.store.database import check_disk_space
 
 if TYPE_CHECKING:
     from fcst.engine.notifier import Notifier
@@ -82,7 +82,7 @@ class Dispatcher:
         self._rescue_due = 0.0
         self._leases = Unchanged[str]()
         self._touches = Unchanged[int]()
-        self._polled: tuple[float, workers.Outlook] | None = None
+        self._polled: tuple[float, workers.PendingWork] | None = None
         self._problem = ""
         self._notifier = _notifier(settings.webhook)
         if settings.dask_scheduler is None:
@@ -117,11 +117,11 @@ class Dispatcher:
         is_filled = not is_ending and self._claim(outlook)
         if not is_filled or outlook.cancelled_jobs or outlook.cancelled_ingests:
             self._polled = None
-        if not is_ending and self._notifier is not None and outlook.is_end_due:
+        if not is_ending and self._notifier is not None and outlook.is_notification_due:
             self._notifier.deliver_due()
         return bool(self._running) or outlook.is_busy
 
-    def _poll(self) -> workers.Outlook:
+    def _poll(self) -> workers.PendingWork:
         """Return the open work; cached for POLL_EVERY_S unless `tick` resets it."""
         now = time.monotonic()
         if self._polled is None or now - self._polled[0] > POLL_EVERY_S:
@@ -136,7 +136,7 @@ class Dispatcher:
         self._running.clear()
         jobs.freeze_ended()
 
-    def _claim(self, outlook: workers.Outlook) -> bool:
+    def _claim(self, outlook: workers.PendingWork) -> bool:
         """Claim and start waiting work for the free slots; return whether batches filled all of them."""
         n_ingests = sum(running.job_id is None for running in self._running)
         n_batches = len(self._running) - n_ingests
@@ -231,7 +231,7 @@ class Dispatcher:
             ingests.release(running.id, running.attempt)
         return True
 
-    def _cancel(self, outlook: workers.Outlook) -> None:
+    def _cancel(self, outlook: workers.PendingWork) -> None:
         """Cancel what users have cancelled: waiting batches and ingests, and those that run here."""
         if outlook.cancelled_ingests:
             for ingest_id in ingests.cancel_waiting():
@@ -285,7 +285,7 @@ class Dispatcher:
 
         Their process is frozen, or hangs in a way its own watchdog cannot detect.
         """
-        touches = attempts.list_touches(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
+        touches = attempts.list_heartbeats(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
         seconds = self._touches.seconds({touch.batch_id: touch.touched_at for touch in touches})
         return {t.batch_id: seconds[t.batch_id] for t in touches if seconds[t.batch_id] > t.limit_s}
 
@@ -303,7 +303,7 @@ def _find_disk_problem() -> str:
     Running batches can still be saved, in the reserve.
     """
     try:
-        check_room("forecasts in the database")
-    except NoRoom as exc:
+        check_disk_space("forecasts in the database")
+    except DiskFull as exc:
         return str(exc)
     return ""

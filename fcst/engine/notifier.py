@@ -76,11 +76,11 @@ class Response:
 def _save_response(row: Notification, response: Response) -> None:
     ids: dict[str, Any] = {"job": row.job_id, "attempt": row.attempts}
     if not response.error:
-        notifications.note_delivery(row.notification_id)
+        notifications.mark_delivered(row.notification_id)
         logs.event(log, logging.INFO, "notification_delivered", **ids)
         return
     wait_s = WAITS_S[min(row.attempts, len(WAITS_S)) - 1]
-    notifications.note_failure(row.notification_id, response.error, wait_s, response.is_final)
+    notifications.record_failure(row.notification_id, response.error, wait_s, response.is_final)
     logs.event(log, logging.WARNING, "notification_failed", response.error, **ids)
 
 

@@ -150,7 +150,7 @@ class Supervisor:
         return False
 
     def _has_work(self) -> bool:
-        return workers.has_work(is_telling=self.settings.webhook is not None)
+        return workers.has_work(include_notifications=self.settings.webhook is not None)
 
     def _rest(self, seconds: float) -> None:
         """Wait up to `seconds`; return early when a task ends or work was submitted."""

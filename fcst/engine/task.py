@@ -18,14 +18,14 @@ from fcst.compute.models import AUTO
 from fcst.compute.series import Series
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
-from fcst.errors import ComputeError, DatabaseAway, DatabaseFull, InputError, NoRoom, StaleState, StoreError
-from fcst.files import room_in
+from fcst.errors import ComputeError, DatabaseAway, DatabaseFull, DiskFull, InputError, StaleState, StoreError
+from fcst.files import free_space
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
-from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
+from fcst.ingest.driver_plans import PlanDataset, find_plan_tables, read_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources
 from fcst.ingest.pipeline import read_series as read_sales
-from fcst.ingest.sources import OnProgress, Workspace, make_folder, no_room_to_read
+from fcst.ingest.sources import OnProgress, Workspace, disk_full_while_reading, make_folder
 from fcst.names import SCRATCH
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
 from fcst.settings import load_settings
@@ -33,7 +33,7 @@ from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
 from fcst.store import attempts, datasets, drivers, ingests, learning, sales, submission
 from fcst.store.attempts import BatchAttempt
-from fcst.store.database import check_room
+from fcst.store.database import check_disk_space
 
 CHECKPOINT_S = 2.0  # interval of saves; a crash loses at most this much work
 CHECK_EVERY_S = 0.5  # interval of checks that the batch is still this task's
@@ -227,11 +227,11 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             dataset_id = datasets.reserve_id()
             files = read_sales(spec, dataset_id, resources, on_progress)
             sizes = (path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv))
-            check_room("the weekly sales in the database", BYTES_STORED * sum(sizes))
+            check_disk_space("the weekly sales in the database", BYTES_STORED * sum(sizes))
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
                 submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
-    except (InputError, NoRoom, DatabaseFull) as exc:  # a retry would fail in the same way
+    except (InputError, DiskFull, DatabaseFull) as exc:  # a retry would fail in the same way
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
 
@@ -240,7 +240,7 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     dataset = datasets.get(spec.plan_of)
     weeks = DatasetWeeks(dataset.first_wk_end_dt, dataset.last_wk_end_dt, dataset.week_end)
     workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
-    parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping).parts(spec)
+    parts = find_plan_tables(spec, resources.folders, workspace, dataset.spec.mapping).parts(spec)
     item_columns = dataset.spec.mapping["item"]
     plan_dataset = PlanDataset(
         weeks=weeks,
@@ -267,8 +267,8 @@ def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int]
             return
         since = since if what == last_step else now
         last_step, written_at = what, now
-        if room_in(home) <= 0:
-            raise no_room_to_read()
+        if free_space(home) <= 0:
+            raise disk_full_while_reading()
         try:
             ingests.set_progress(ingest_id, run_token, what, now - since, done, total)
         except DatabaseAway as exc:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fcst.errors import FcstError, InputError
-from fcst.files import is_full, no_room
+from fcst.files import disk_full_error, is_full
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 10_000
@@ -308,14 +308,14 @@ def _unpack_7z(path: Path, member: str, out: Any, on_progress: OnProgress) -> No
 
 @contextlib.contextmanager
 def _converted_errors(name: str) -> Iterator[None]:
-    """Converts the errors of the archive libraries into InputError, or NoRoom if the disk is full."""
+    """Converts the errors of the archive libraries into InputError, or DiskFull if the disk is full."""
     try:
         yield
     except (FcstError, _HeadComplete):
         raise
     except OSError as exc:
         if is_full(exc):
-            raise no_room(f"the unpacked {name}", "FCST_HOME") from exc
+            raise disk_full_error(f"the unpacked {name}", "FCST_HOME") from exc
         if exc.errno is None:  # an error of gzip for a broken file
             raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may be incomplete.") from exc
         raise InputError(f"{name} cannot be unpacked: {exc.strerror}.", "Check the file and the disk.") from exc

@@ -8,9 +8,9 @@ from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.column_names import Meaning, meaning_of
 from fcst.ingest.columns import is_nested, normalised
-from fcst.ingest.date_texts import UNWRITTEN, month_first, span_of_values, two_days
+from fcst.ingest.date_texts import UNWRITTEN, ambiguous_dates, month_first, span_of_values
 from fcst.ingest.duck import is_date_format
-from fcst.ingest.number_texts import two_numbers
+from fcst.ingest.number_texts import ambiguous_numbers
 from fcst.ingest.parts import Part
 from fcst.ingest.periods import span_of_columns
 from fcst.ingest.tables import Table
@@ -150,7 +150,7 @@ def check_readings(part: Part) -> None:
     """Refuses ambiguous dates and numbers; the error shows an example with both interpretations."""
     name, proposal = part.table.name, part.proposal
     if proposal.is_day_first_assumed:
-        (value, *days), *_ = two_days(part.values("date"), proposal.date_format)
+        (value, *days), *_ = ambiguous_dates(part.values("date"), proposal.date_format)
         column, either = part.column("date"), " or ".join(days)
         raise InputError(
             f"The dates in {column!r} of {name} are ambiguous: {value!r} is {either}.",
@@ -158,7 +158,7 @@ def check_readings(part: Part) -> None:
             f" {month_first(proposal.date_format)}.",
         )
     if proposal.is_decimal_doubtful:
-        (value, whole, fraction), *_ = two_numbers(part.values("sales"))
+        (value, whole, fraction), *_ = ambiguous_numbers(part.values("sales"))
         raise InputError(
             f"The numbers in {part.column('sales')!r} of {name} are ambiguous: {value!r} is {whole} or {fraction}.",
             "Choose the decimal sign (--decimal): a point or a comma.",

@@ -321,7 +321,7 @@ def _only(readings: Sequence[str], holds: Sequence[bool]) -> str:
     return readings[holds.index(True)] if sum(holds) == 1 else ""
 
 
-def two_days(values: Sequence[str], date_format: str) -> list[tuple[str, str, str]]:
+def ambiguous_dates(values: Sequence[str], date_format: str) -> list[tuple[str, str, str]]:
     """Examples of ambiguous dates: the text, its day-first date and its month-first date."""
     found = []
     for value in dict.fromkeys(values):

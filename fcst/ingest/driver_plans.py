@@ -1,7 +1,7 @@
 """Driver plans: files with drivers only, for past and future weeks, by item, family, class, or for all items.
 
-look_at_plan      finds the files
-PlanLook.parts    files -> meaning of their columns
+find_plan_tables      finds the files
+PlanTables.parts    files -> meaning of their columns
 read_plan         files -> the file that the database loads
 """
 
@@ -22,7 +22,7 @@ from fcst.ingest.duck import Connection, fetch_all, first_line, is_disk_full, li
 from fcst.ingest.folders import Folders
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import look_at
-from fcst.ingest.sources import Workspace, no_room_to_read, with_file_errors
+from fcst.ingest.sources import Workspace, disk_full_while_reading, with_file_errors
 from fcst.ingest.tables import Table, make_readable
 from fcst.names import KEY_JOINT
 from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping, has_drivers
@@ -54,7 +54,7 @@ class PlanDataset:
 
 
 @dataclass(frozen=True)
-class PlanLook:
+class PlanTables:
     """The tables under the paths of a plan, read up to their samples.
 
     Parameters
@@ -97,7 +97,7 @@ def _given(spec: IngestSpec) -> Mapping:
     return {"sales": []} | spec.mapping
 
 
-def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping) -> PlanLook:
+def find_plan_tables(spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping) -> PlanTables:
     """Finds the tables of drivers under the spec's paths.
 
     Parameters
@@ -110,7 +110,7 @@ def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known
     InputError
         if no file has a table, or several files have tables with different columns.
     """
-    return PlanLook(look_at(replace(spec, mapping=_given(spec)), folders, workspace).tables, known)
+    return PlanTables(look_at(replace(spec, mapping=_given(spec)), folders, workspace).tables, known)
 
 
 def _check(part: Part) -> None:
@@ -150,7 +150,7 @@ def read_plan(
     Parameters
     ----------
     parts
-        the files with the meaning of their columns, from `PlanLook.parts`.
+        the files with the meaning of their columns, from `PlanTables.parts`.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def read_plan(
             return replace(written, key_columns=grouping.key_columns)
         except duckdb.Error as exc:
             if is_disk_full(exc):
-                raise no_room_to_read() from exc
+                raise disk_full_while_reading() from exc
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is complete."
             ) from exc

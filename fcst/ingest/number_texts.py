@@ -117,7 +117,7 @@ def as_number(text: str, decimal: str) -> float | None:
         return None
 
 
-def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
+def ambiguous_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
     """Examples of ambiguous numbers (one separator before three digits): the text, as an integer, as a fraction."""
     found = []
     for value in map(signed, dict.fromkeys(values)):

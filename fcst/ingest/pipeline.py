@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from fcst.attributes import Attribute
 from fcst.errors import BadRows, FcstError, InputError
-from fcst.files import room_in
+from fcst.files import free_space
 from fcst.ingest import bad_rows, doubts, quality
 from fcst.ingest.attributes import describe_keys, read_companions, summarise_attributes
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_sales_drivers
@@ -34,7 +34,14 @@ from fcst.ingest.item_statistics import describe_series
 from fcst.ingest.plan import Plan, describe_file, look_at
 from fcst.ingest.reading import NO_RECORD, SIFTED, cancelled_sql, make_rows
 from fcst.ingest.series_files import SeriesWriter
-from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room_to_read, with_file_errors
+from fcst.ingest.sources import (
+    OnProgress,
+    Workspace,
+    disk_full_while_reading,
+    fingerprint,
+    no_progress,
+    with_file_errors,
+)
 from fcst.ingest.tables import make_readable, redetect_encoding
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_series, plan_fetch, read_cells, sum_by_week
@@ -128,7 +135,7 @@ def read_series(
         "memory_limit": resources.memory,
         "threads": resources.threads,
         "temp_directory": str(folder / "spill"),
-        "max_temp_directory_size": f"{max(room_in(folder), 0)} bytes",
+        "max_temp_directory_size": f"{max(free_space(folder), 0)} bytes",
     }
     con = duckdb.connect(config=config)
     name = plan.parts[0].table.name
@@ -342,7 +349,7 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
 
 def _convert_error(exc: duckdb.Error, name: str) -> FcstError:
     if is_disk_full(exc):
-        return no_room_to_read()
+        return disk_full_while_reading()
     text = first_line(exc)
     if isinstance(exc, duckdb.OutOfMemoryException):
         return InputError(f"{name} needs more memory than allowed: {text}.", "Increase FCST_INGEST_MEMORY.")

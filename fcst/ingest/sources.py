@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fcst.errors import InputError, NoRoom
-from fcst.files import is_full, make_home, no_room, private_folder
+from fcst.errors import DiskFull, InputError
+from fcst.files import disk_full_error, is_full, make_home, private_folder
 from fcst.ingest.archives import (
     PACKED,
     Kind,
@@ -174,20 +174,20 @@ class Listing:
 
 @contextmanager
 def with_file_errors() -> Iterator[None]:
-    """Converts OSError into InputError, or into NoRoom if the disk is full."""
+    """Converts OSError into InputError, or into DiskFull if the disk is full."""
     try:
         yield
     except OSError as exc:
         if is_full(exc):
-            raise no_room_to_read() from exc
+            raise disk_full_while_reading() from exc
         what = f"The file {exc.filename}" if exc.filename else "A file"
         hint = "Check that it exists and is readable, then load it again."
         raise InputError(f"{what} cannot be read: {exc.strerror or exc}.", hint) from exc
 
 
-def no_room_to_read() -> NoRoom:
+def disk_full_while_reading() -> DiskFull:
     """The error for a disk without free space for the temporary files of a load."""
-    return no_room("the temporary files of the load", "FCST_HOME")
+    return disk_full_error("the temporary files of the load", "FCST_HOME")
 
 
 def make_folder(folder: Path, home: Path) -> None:
@@ -195,7 +195,7 @@ def make_folder(folder: Path, home: Path) -> None:
 
     Raises
     ------
-    NoRoom
+    DiskFull
         if the disk is full.
     InputError
         if the folder exists already or cannot be created for another reason.
@@ -204,7 +204,7 @@ def make_folder(folder: Path, home: Path) -> None:
         private_folder(folder, make_home(home), exist_ok=False)
     except OSError as exc:
         if is_full(exc):
-            raise no_room_to_read() from exc
+            raise disk_full_while_reading() from exc
         raise InputError(f"{folder} cannot be created: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
 
 

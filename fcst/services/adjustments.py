@@ -13,7 +13,7 @@ from fcst.filters import EVERY, RunFilter
 from fcst.job_records import Adjustment, Job, PlanTotals
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.item_selection import name_some
+from fcst.services.item_selection import join_keys
 from fcst.store import adjustments
 from fcst.store.adjustments import Asked, Week
 
@@ -89,7 +89,7 @@ def adjust(
     identity.require(Scope.RUN)
     _check_change(change)
     check_weeks(job, change.first, change.last)
-    reason = given_reason(reason)
+    reason = required_reason(reason)
     record = Asked(
         change.first,
         change.last,
@@ -102,7 +102,7 @@ def adjust(
     )
     with adjustments.open_plan(job, model) as plan:
         if which.keys and (unknown := plan.unplanned(list(which.keys))):
-            raise _no_forecast(job, model, f"item {name_some(unknown)}")
+            raise _no_forecast(job, model, f"item {join_keys(unknown)}")
         now = plan.totals(which)
         if not now.n_items:
             raise _no_forecast(job, model, "the chosen items")
@@ -147,12 +147,12 @@ def set_units(
     by_week = {
         key: [weeks.get(first + timedelta(weeks=n)) for n in range(n_weeks)] for key, weeks in units.items() if weeks
     }
-    reason = given_reason(reason)
+    reason = required_reason(reason)
     scope = scope_in_words(scope, RunFilter(keys=tuple(by_week)))
     record = Asked(first, days[-1], None, None, scope, reason, named(made_by), seen)
     with adjustments.open_plan(job, model) as plan:
         if unknown := plan.unplanned(list(by_week)):
-            raise _no_forecast(job, model, f"item {name_some(unknown)}")
+            raise _no_forecast(job, model, f"item {join_keys(unknown)}")
         return plan.set_units(record, by_week)
 
 
@@ -301,7 +301,7 @@ def named(who: str) -> str:
     return written(who, MAX_NAME, "Your name is missing.", "Enter your name, so that others can ask you.")
 
 
-def given_reason(words: str) -> str:
+def required_reason(words: str) -> str:
     """Returns the trimmed reason; raises InputError if it is empty."""
     return written(
         words, MAX_REASON, "A change needs a reason.", "Enter a reason, so that others understand the change."

@@ -6,7 +6,7 @@ from fcst.ingest.attribute_files import read_attributes
 from fcst.ingest.folders import folders_for
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.item_selection import name_some
+from fcst.services.item_selection import join_keys
 from fcst.services.loading import workspace
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
@@ -68,7 +68,7 @@ def in_words(file: AttributeFile, saved: Saved) -> list[str]:
     n_keys = f"{saved.n_keys:,} of {saved.n_keys + saved.n_unknown:,} keys"
     lines = [f"{names}: saved for {n_keys}; set for {saved.n_items:,} items."]
     if saved.n_unknown:
-        keys = name_some(list(saved.unknown), saved.n_unknown)
+        keys = join_keys(list(saved.unknown), saved.n_unknown)
         lines.append(f"No item has these keys, which are kept for later versions of the dataset: {keys}.")
     if file.ignored:
         lines.append(f"Not changed, because the sales file has them: {', '.join(file.ignored)}.")

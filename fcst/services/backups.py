@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from fcst import supervisor_lock
-from fcst.errors import InputError, NoRoom
-from fcst.files import FileLock, make_home, no_room, open_private, private_folder, room_in
+from fcst.errors import DiskFull, InputError
+from fcst.files import FileLock, disk_full_error, free_space, make_home, open_private, private_folder
 from fcst.names import SCRATCH
 from fcst.roles import Scope
 from fcst.services import health, identity
@@ -32,7 +32,7 @@ def check_target(path: Path, is_replacing: bool) -> None:
         raise InputError(f"{path} already exists.", "Choose another file, or use --replace.")
 
 
-def back_up(
+def write_backup(
     path: Path, is_replacing: bool, has_uploads: bool = False, on_progress: OnProgress = no_progress
 ) -> Contents:
     """Writes a consistent snapshot of the database to a file with owner-only permissions; returns its contents.
@@ -48,16 +48,16 @@ def back_up(
     ------
     InputError
         if the file exists and `is_replacing` is off, or it cannot be written.
-    NoRoom
+    DiskFull
         if the disk is full, except the reserve for the database; no partial file is left then.
     StoreError
         if the database reports an error; no partial file is left then.
     """
     check_target(path, is_replacing)
-    with atomic_file(path) as unfinished, _links_to_uploads() as keep_uploads:
+    with atomic_file(path) as unfinished, _links_to_uploads() as copy_uploads:
         unfinished.touch(mode=0o600, exist_ok=False)
-        dump.dump(unfinished, home_on_same_disk(path), keep_uploads if has_uploads else None, on_progress)
-        contents = dump.look_into(unfinished)
+        dump.dump(unfinished, home_on_same_disk(path), copy_uploads if has_uploads else None, on_progress)
+        contents = dump.read_contents(unfinished)
         check_target(path, is_replacing)
     return contents
 
@@ -68,7 +68,7 @@ def _links_to_uploads() -> Iterator[Callable[[], Path]]:
     settings = load_settings()
     folder = settings.home / SCRATCH / f"backup-{uuid.uuid4().hex}"
 
-    def keep_uploads() -> Path:
+    def copy_uploads() -> Path:
         private_folder(folder, make_home(settings.home))
         for path in map(Path, ingests.list_uploads()):
             if path.parent.parent == settings.uploads and path.is_file():
@@ -78,7 +78,7 @@ def _links_to_uploads() -> Iterator[Callable[[], Path]]:
         return folder
 
     try:
-        yield keep_uploads
+        yield copy_uploads
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -94,15 +94,15 @@ def _uploads_of(path: Path) -> Iterator[bool]:
     InputError
         if the uploads exceed FCST_UNPACK_LIMIT, have paths outside the folder, exist with different content, or cannot
         be written.
-    NoRoom
+    DiskFull
         if the disk lacks free space for them.
     """
     settings, manifest = load_settings(), read_manifest(path)
     if manifest.upload_bytes > settings.unpack_limit:
         message = f"The uploads of {path} have {manifest.upload_bytes:,} bytes, more than FCST_UNPACK_LIMIT allows."
         raise InputError(message, "Raise FCST_UNPACK_LIMIT, then restore.")
-    if manifest.upload_bytes > max(n_free := room_in(settings.home), 0):
-        raise no_room("the uploads of the backup", "FCST_HOME", manifest.upload_bytes, n_free)
+    if manifest.upload_bytes > max(n_free := free_space(settings.home), 0):
+        raise disk_full_error("the uploads of the backup", "FCST_HOME", manifest.upload_bytes, n_free)
     written: list[Path] = []
     try:
         for name, content in read_uploads(path, manifest):
@@ -132,7 +132,7 @@ def _has_same_content(path: Path, content: IO[bytes]) -> bool:
         return all(ours == theirs for ours, theirs in blocks)
 
 
-def look_into(path: Path) -> Contents:
+def read_contents(path: Path) -> Contents:
     """Reads the contents of a backup file.
 
     Raises
@@ -140,7 +140,7 @@ def look_into(path: Path) -> Contents:
     InputError
         if the file is not a backup of fcst, or has a newer schema version.
     """
-    contents = dump.look_into(path)
+    contents = dump.read_contents(path)
     latest = latest_version()
     if contents.version > latest:
         raise InputError(
@@ -180,7 +180,7 @@ def restore(
         if the database is in use, or has data and `is_replacing` is off.
     StoreError
         if the file is incomplete, or the database reports an error; the database is unchanged then.
-    NoRoom
+    DiskFull
         if the disk of the database lacks free space; the database is unchanged then.
     """
     who = identity.require(Scope.ADMIN)
@@ -192,7 +192,7 @@ def restore(
             "exits when no work and no notifications are left.",
         )
     try:
-        if (now := workers.look(is_telling=False)).has_jobs or now.has_ingests:
+        if (now := workers.look(include_notifications=False)).has_jobs or now.has_ingests:
             raise InputError("Runs or loads have not ended.", "Cancel them or wait, then restore.")
         if dump.has_data() and not is_replacing:
             raise InputError(
@@ -203,8 +203,8 @@ def restore(
         try:
             with _uploads_of(path) as has_uploads:
                 dump.load(path, on_progress)
-        except NoRoom as exc:
-            raise NoRoom(exc.message, f"{exc.hint} {dump.UNCHANGED}") from exc
+        except DiskFull as exc:
+            raise DiskFull(exc.message, f"{exc.hint} {dump.UNCHANGED}") from exc
         applied = prepare_database(on_upgrade)
         if has_uploads:
             ingests.move_uploads(str(load_settings().uploads))
@@ -212,6 +212,6 @@ def restore(
         actions.note(who, "restore", "schema", latest_version(), path.name)
     finally:
         lock.release()
-    if workers.has_work(is_telling=load_settings().webhook is not None):
+    if workers.has_work(include_notifications=load_settings().webhook is not None):
         ensure_supervisor()
     return applied

@@ -65,7 +65,7 @@ def compare_items(
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
-def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
+def accuracy_on_actuals(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
     """Accuracy of a run's forecasts against later actuals, and the dataset with these; None if there is none.
 
     Returns
@@ -77,7 +77,7 @@ def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
     dataset = comparison.newer_dataset(job.job_id)
     if dataset is None:
         return None
-    sums = comparison.true_accuracy(job.job_id, dataset.dataset_id, tuple(job.spec.level))
+    sums = comparison.accuracy_on_actuals(job.job_id, dataset.dataset_id, tuple(job.spec.level))
     frame = with_ratios(sums).drop(columns="actual").rename(columns={"sold": "actual"})
     return dataset, frame.sort_values(["wape", "model"], na_position="last", ignore_index=True)
 

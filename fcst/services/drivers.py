@@ -12,7 +12,7 @@ import pyarrow as pa
 from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport, assemble
 from fcst.errors import InputError
 from fcst.ingest.driver_files import VALUES, DriverFiles
-from fcst.ingest.driver_plans import PlanLook, look_at_plan
+from fcst.ingest.driver_plans import PlanTables, find_plan_tables
 from fcst.ingest.folders import folders_for
 from fcst.ingest.plan import describe_file
 from fcst.job_records import Job
@@ -26,7 +26,7 @@ from fcst.specs import IngestSpec
 from fcst.store import datasets, drivers, sales
 
 
-def look_into_plan(spec: IngestSpec) -> PlanLook:
+def inspect_plan(spec: IngestSpec) -> PlanTables:
     """Inspects a driver plan: finds its files under the spec's paths and reads a sample of each.
 
     Raises
@@ -37,10 +37,10 @@ def look_into_plan(spec: IngestSpec) -> PlanLook:
     identity.require(Scope.RUN)
     known = datasets.get(spec.plan_of).spec.mapping
     with workspace() as own:
-        return look_at_plan(spec, folders_for(spec, load_settings()), own, known)
+        return find_plan_tables(spec, folders_for(spec, load_settings()), own, known)
 
 
-def describe_plan(spec: IngestSpec, look: PlanLook, is_draft: bool = False) -> list[FileRead]:
+def describe_plan(spec: IngestSpec, look: PlanTables, is_draft: bool = False) -> list[FileRead]:
     """Describes how each inspected file of a driver plan will be read.
 
     Parameters
@@ -56,13 +56,13 @@ def describe_plan(spec: IngestSpec, look: PlanLook, is_draft: bool = False) -> l
     return [describe_file(part) for part in look.parts(spec, is_draft)]
 
 
-def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
+def request_plan(spec: IngestSpec, look: PlanTables | None = None) -> int:
     """Checks that the files of a driver plan are readable, then requests an ingest; returns its id.
 
     Parameters
     ----------
     look
-        result of `look_into_plan`; None inspects the files here.
+        result of `inspect_plan`; None inspects the files here.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
         if a file cannot be read, or as `describe_plan`; nothing is requested then.
     """
     who = identity.require(Scope.RUN)
-    (look or look_into_plan(spec)).parts(spec)
+    (look or inspect_plan(spec)).parts(spec)
     return insert_ingest(replace(spec, asked_by=who), who)
 
 

@@ -25,8 +25,8 @@ from fcst.job_records import Job
 from fcst.names import EFFECTS, EXPORT_FORMATS, in_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
-from fcst.services.item_selection import name_some
-from fcst.services.whole_file import open_whole
+from fcst.services.item_selection import join_keys
+from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import write_workbook
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
@@ -34,7 +34,7 @@ from fcst.store import forecasts
 
 MAX_WORKBOOK_ROWS = 300_000
 """Row limit of a forecast sheet. Excel allows a million, but such a file takes 90 s to write and has 215 MB."""
-NO_WORKBOOK = "Choose CSV or Parquet, fewer items, or the final plan as a workbook, which has one row per item."
+WORKBOOK_HINT = "Choose CSV or Parquet, fewer items, or the final plan as a workbook, which has one row per item."
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -43,7 +43,7 @@ MEDIA_TYPES = {
     "json": "application/json",
 }
 CHUNK_BYTES = 1 << 18
-at_once = anyio.CapacityLimiter(2)
+download_limiter = anyio.CapacityLimiter(2)
 """Files made concurrently; further downloads wait, so that pages keep database connections."""
 BLOCK_BYTES = 2 << 20
 """CSV bytes per block. Each block becomes a Parquet row group of about 25,000 rows."""
@@ -65,7 +65,7 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
     # Postgres text cannot contain a zero byte.
     unknown = [key for key in unique_ids if "\0" in key] or forecasts.unknown_items(job_id, unique_ids)
     if unknown:
-        raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match exactly.")
+        raise NotFound(f"Run {job_id} has no item {join_keys(unknown)}.", "Keys must match exactly.")
 
 
 def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = "") -> None:
@@ -119,19 +119,19 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
     ------
     InputError
         if the file cannot be written, an item or format does not exist, or the rows exceed the limit of a workbook.
-    NoRoom
+    DiskFull
         if a disk is full.
     """
     job = jobs.get_job(job_id)
     check_items(job_id, unique_ids or [])
-    with open_whole(path) as out:
+    with open_atomic(path) as out:
         write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
 
 
 def scratch_file() -> BinaryIO:
     """Opens an unnamed temporary file in FCST_HOME; its disk space is freed when it is closed or this process ends.
 
-    Writing raises NoRoom if only the reserve for the database is left.
+    Writing raises DiskFull if only the reserve for the database is left.
     """
     home = make_home(load_settings().home)
     with tempfile.TemporaryFile(dir=home, buffering=0) as file:
@@ -140,12 +140,12 @@ def scratch_file() -> BinaryIO:
 
 def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
     """Writes forecasts to a temporary file; returns it, positioned at the start, and its size in bytes."""
-    return open_written(lambda out: write_export(job, out, file_format, which, model))
+    return open_temporary(lambda out: write_export(job, out, file_format, which, model))
 
 
 def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
     """Writes the weekly sales of a dataset to a temporary file, as `open_export`."""
-    return open_written(lambda out: datasets.write_weekly_file(dataset_id, out))
+    return open_temporary(lambda out: datasets.write_weekly_file(dataset_id, out))
 
 
 def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
@@ -154,12 +154,12 @@ def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
     return io.BytesIO(document), len(document)
 
 
-def open_written(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
+def open_temporary(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
     """Calls `write` with a temporary file; returns the file, positioned at the start, and its size in bytes.
 
     Raises
     ------
-    NoRoom
+    DiskFull
         if the disk is full.
     """
     out = scratch_file()
@@ -248,7 +248,7 @@ def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
     }
 
 
-def why_no_workbook(n_rows: int, what: str = "forecasts") -> str:
+def workbook_refusal(n_rows: int, what: str = "forecasts") -> str:
     """Returns why a workbook of `n_rows` is refused; empty if it is allowed."""
     if n_rows <= MAX_WORKBOOK_ROWS:
         return ""
@@ -259,8 +259,8 @@ def why_no_workbook(n_rows: int, what: str = "forecasts") -> str:
 
 
 def _check_rows(n_rows: int, what: str) -> None:
-    if reason := why_no_workbook(n_rows, what):
-        raise InputError(reason, NO_WORKBOOK)
+    if reason := workbook_refusal(n_rows, what):
+        raise InputError(reason, WORKBOOK_HINT)
 
 
 def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:

@@ -149,10 +149,10 @@ def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
     return pd.DataFrame({"wk_end_dt": weeks, "unit_sales": pd.Series(units, dtype=float)})
 
 
-def sold_since(job: Job, model: str, newer: NewerDataset, which: RunFilter = EVERY) -> pd.DataFrame:
+def later_actuals(job: Job, model: str, newer: NewerDataset, which: RunFilter = EVERY) -> pd.DataFrame:
     """Later actuals of the matching items: `wk_end_dt, unit_sales` of the forecast weeks that a newer dataset version
     has."""
-    return _numeric(forecasts.sum_sold_since(job, model, which, newer.dataset_id), "unit_sales")
+    return _numeric(forecasts.sum_later_actuals(job, model, which, newer.dataset_id), "unit_sales")
 
 
 def earlier_plans(job: Job, model: str, which: RunFilter = EVERY) -> dict[int, pd.DataFrame]:

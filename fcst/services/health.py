@@ -224,7 +224,7 @@ def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
     return {job_id: Stall(since, why, check.hint) for job_id, since in stored_jobs.last_changes(is_open).items()}
 
 
-def why_waiting(job_id: int) -> str:
+def waiting_reason(job_id: int) -> str:
     """Explains why an open run that is not stalled makes no progress; empty if it does. Pages call it every second."""
     found = _look_for_supervisors(load_settings())
     if not found.check.is_ok:
@@ -291,7 +291,7 @@ def _look_for_supervisors(settings: Settings) -> _Supervisors:
         return found(Engine.HUNG, False, text, hint)
     places = ", ".join(_place(row) for row in crashed)
     verb = "has" if len(crashed) == 1 else "have"
-    if not workers.has_work(is_telling=settings.webhook is not None):
+    if not workers.has_work(include_notifications=settings.webhook is not None):
         if crashed:
             return found(Engine.IDLE, True, f"none running ({places} {verb} crashed), no work waiting")
         return found(Engine.IDLE, True, "none running, no work waiting; one starts when there is work")

@@ -23,7 +23,7 @@ def acting_as(actor: Actor) -> Iterator[None]:
         _acting.reset(token)
 
 
-def ask_who(ask: Callable[[], Actor | None]) -> None:
+def set_actor_source(ask: Callable[[], Actor | None]) -> None:
     """Registers the source of the current actor outside `acting_as`: the pages return their visitor."""
     _actor_source[:] = [ask]
 

@@ -25,12 +25,12 @@ def find_pasted(dataset_id: int, pasted: str) -> tuple[tuple[str, ...], list[str
     return tuple(found), list(dict.fromkeys(key for key in wanted if key not in names))
 
 
-def find_gone(dataset_id: int, job_id: int) -> tuple[int, list[str]]:
+def find_missing(dataset_id: int, job_id: int) -> tuple[int, list[str]]:
     """Counts the items of a run that a dataset lacks; returns the count and the first of them."""
     return datasets.missing_job_items(dataset_id, job_id, MOST_NAMED)
 
 
-def name_some(keys: list[str], n_keys: int | None = None) -> str:
+def join_keys(keys: list[str], n_keys: int | None = None) -> str:
     """Joins the first ten keys and counts the rest; `n_keys` is the total if `keys` is incomplete."""
     rest = (len(keys) if n_keys is None else n_keys) - MOST_NAMED
     return ", ".join(keys[:MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -19,8 +19,8 @@ from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Le
 from fcst.logs import LogLine, last_lines
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.item_selection import name_some
-from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
+from fcst.services.item_selection import join_keys
+from fcst.services.supervision import ensure_supervisor, log_path, restart_crashed_supervisor, retry_while_database_away
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
@@ -111,7 +111,7 @@ def choose_named(dataset: Dataset, unique_ids: Sequence[str]) -> Selection:
     known = datasets.find_items(dataset.dataset_id, list(unique_ids))
     unknown = sorted(set(unique_ids) - set(known))
     if unknown:
-        raise InputError(f"Dataset {dataset.name!r} has no item {name_some(unknown)}.", "Keys must match exactly.")
+        raise InputError(f"Dataset {dataset.name!r} has no item {join_keys(unknown)}.", "Keys must match exactly.")
     return Selection(keys=tuple(known))
 
 
@@ -154,7 +154,7 @@ def submit_once(
     who = identity.require(Scope.RUN)
     if not items:
         raise InputError("No items are selected.", "Select at least one.")
-    spec = submission.with_what_is_known(dataset_id, items, spec, can_learn=AUTO in spec.models)
+    spec = submission.complete_spec(dataset_id, items, spec, can_learn=AUTO in spec.models)
     ensure_supervisor()  # before: submit nothing if no supervisor can start
     key = None if idempotency is None else (identity.current().own_key, *idempotency)
     job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, key)
@@ -182,7 +182,7 @@ def find_submitted(key: str, fingerprint: str) -> int | None:
         if the key was used with a different fingerprint.
     """
     identity.require(Scope.RUN)
-    job_id = jobs.find_of_key(identity.current().own_key, key, fingerprint)
+    job_id = jobs.find_by_idempotency_key(identity.current().own_key, key, fingerprint)
     if job_id is not None:
         ensure_supervisor()  # the first request may have failed before this step
     return job_id
@@ -266,8 +266,8 @@ def choose_model(job: Job, name: str | None) -> str:
 
 def wait_for_job(job_id: int) -> Job:
     """Waits until a run has ended and returns it. Restarts a supervisor that crashes meanwhile."""
-    while not (job := patiently(lambda: get_job(job_id))).is_over:
-        keep_alive()
+    while not (job := retry_while_database_away(lambda: get_job(job_id))).is_over:
+        restart_crashed_supervisor()
         time.sleep(POLL_S)
     return job
 

@@ -13,7 +13,7 @@ from fcst.ingest.lifecycle_files import read_lifecycles
 from fcst.lifecycles import Lifecycle, StoredLifecycle
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.item_selection import name_some
+from fcst.services.item_selection import join_keys
 from fcst.services.loading import workspace
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
@@ -84,7 +84,7 @@ def _check_days(dataset: Dataset, found: Sequence[Lifecycle]) -> None:
         raise InputError("No items were given.", "Give at least one.")
     twice = [key for key, n in Counter(lifecycle.unique_id for lifecycle in found).items() if n > 1]
     if twice:
-        raise InputError(f"Items occur twice: {name_some(twice)}.", "Give each item once.")
+        raise InputError(f"Items occur twice: {join_keys(twice)}.", "Give each item once.")
     first = dataset.first_wk_end_dt - timedelta(days=6)
     last = dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
     for lifecycle in found:
@@ -104,13 +104,13 @@ def _check(
     unknown = sorted(key for key in befores if key not in has_sales)
     if unknown:
         raise InputError(
-            f"Dataset {dataset.name!r} has no item {name_some(unknown)} to borrow history from.",
+            f"Dataset {dataset.name!r} has no item {join_keys(unknown)} to borrow history from.",
             "Keys must match exactly.",
         )
     empty = sorted(key for key in befores if not has_sales[key])
     if empty:
         raise InputError(
-            f"History cannot be borrowed from items without sales: {name_some(empty)}.",
+            f"History cannot be borrowed from items without sales: {join_keys(empty)}.",
             "Name items with sales.",
         )
     for lifecycle in found:

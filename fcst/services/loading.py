@@ -15,12 +15,12 @@ import pandas as pd
 
 from fcst.dataset_records import Dataset, Ingest
 from fcst.errors import BadRows, InputError, NotFound
-from fcst.files import make_home, needing_room, no_room, open_private, private_folder, room_in
+from fcst.files import convert_disk_full, disk_full_error, free_space, make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
-from fcst.ingest.date_texts import month_first, two_days
+from fcst.ingest.date_texts import ambiguous_dates, month_first
 from fcst.ingest.driver_sample import write_driver_sample as write_driver_sample
 from fcst.ingest.folders import Folders, folders_for
-from fcst.ingest.number_texts import two_numbers
+from fcst.ingest.number_texts import ambiguous_numbers
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import Look, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
@@ -29,7 +29,7 @@ from fcst.names import SCRATCH
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
+from fcst.services.supervision import ensure_supervisor, restart_crashed_supervisor, retry_while_database_away
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import DECIMALS, ROLES, IngestSpec, Mapping
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
@@ -78,7 +78,7 @@ class Inspection:
         rows seem to be receipt lines.
     remembered
         the dataset whose mapping was reused because its file had the same header; otherwise empty.
-    of_dates, of_numbers
+    date_question, number_question
         open questions about date and number formats; None if the values are unambiguous.
     cancelled
         the column that marks cancelled or refunded orders; empty if there is none.
@@ -95,8 +95,8 @@ class Inspection:
     week_end: str
     is_lines: bool
     remembered: str
-    of_dates: Question | None
-    of_numbers: Question | None
+    date_question: Question | None
+    number_question: Question | None
     cancelled: str
     seen: str
 
@@ -109,8 +109,8 @@ def inspect(spec: IngestSpec) -> Inspection:
     InputError
         if no file can be read.
     """
-    look = look_into(spec)
-    spec, remembered = with_remembered(spec, look)
+    look = inspect_files(spec)
+    spec, remembered = fill_mapping(spec, look)
     plan = look.plan(spec, is_draft=True)
     part = plan.parts[0]
     proposal = part.proposal
@@ -124,8 +124,10 @@ def inspect(spec: IngestSpec) -> Inspection:
         week_end=proposal.week_end,
         is_lines=part.is_lines,
         remembered=remembered,
-        of_dates=next((_date_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
-        of_numbers=next((_number_question(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None),
+        date_question=next((_date_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        number_question=next(
+            (_number_question(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None
+        ),
         cancelled=proposal.cancelled.column if proposal.cancelled else "",
         seen=plan.seen,
     )
@@ -134,17 +136,17 @@ def inspect(spec: IngestSpec) -> Inspection:
 def _date_question(part: Part) -> Question:
     day_first = part.proposal.date_format
     readings = {day_first: "Day first", month_first(day_first): "Month first"}
-    return Question(readings, two_days(part.values("date"), day_first))
+    return Question(readings, ambiguous_dates(part.values("date"), day_first))
 
 
 def _number_question(part: Part) -> Question:
-    rows = two_numbers(part.values("sales"))
+    rows = ambiguous_numbers(part.values("sales"))
     sign = next(char for char in rows[0][0] if char in DECIMALS)
     other = next(decimal for decimal in DECIMALS if decimal != sign)
     return Question({other: "Thousands", sign: "A fraction"}, rows)
 
 
-def look_into(spec: IngestSpec) -> Look:
+def inspect_files(spec: IngestSpec) -> Look:
     """Finds the sales files under the spec's paths and reads a sample of each; does not use the database.
 
     Raises
@@ -157,7 +159,7 @@ def look_into(spec: IngestSpec) -> Look:
         return look_at(spec, _folders(spec), own)
 
 
-def with_remembered(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
+def fill_mapping(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
     """Fills the mapping from the newest dataset whose file had the same columns; roles in the spec take precedence.
 
     Returns the spec, and the name and version of that dataset, or an empty text. Date and number formats are not
@@ -177,7 +179,7 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
     Parameters
     ----------
     look
-        result of `look_into`; None inspects the files here.
+        result of `inspect_files`; None inspects the files here.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
         if a file is missing, empty or unreadable, or lacks a column; nothing is requested then.
     """
     who = identity.require(Scope.RUN)
-    plan = (look or look_into(spec)).plan(spec)
+    plan = (look or inspect_files(spec)).plan(spec)
     return insert_ingest(replace(spec, seen=plan.seen, asked_by=who if spec.then_run else ""), who)
 
 
@@ -209,7 +211,7 @@ def check_files(spec: IngestSpec, look: Look) -> list[FileRead]:
     return [describe_file(part) for part in look.plan(spec).parts]
 
 
-def reading_in_words(file: FileRead) -> tuple[str, ...]:
+def describe_reading(file: FileRead) -> tuple[str, ...]:
     """Describes a file in lines of text: the role of each column and why, the formats, and remarks."""
     lines = [
         f"{ROLES[role].lower()} = {' + '.join(names)}" + (f" ({file.why[role]})" if role in file.why else "")
@@ -233,7 +235,7 @@ def run_after_load(ingest: Ingest) -> int | None:
     return submission.submit_after_load(ingest.ingest_id, ingest.dataset_id, who, load_settings())
 
 
-def request_good_rows(ingest_id: int) -> int:
+def request_valid_rows(ingest_id: int) -> int:
     """Requests a refused ingest again, for its valid rows only; returns the new ingest id."""
     return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, seen=""))
 
@@ -284,7 +286,7 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
 
     Raises
     ------
-    NoRoom
+    DiskFull
         if the disk lacks free space, beyond the reserve for the database; nothing is written then.
     InputError
         if the copy cannot be written.
@@ -297,9 +299,9 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
     n_bytes = content.seek(0, os.SEEK_END)
     content.seek(0)
     try:
-        if n_bytes > (n_free := room_in(settings.home)):
-            raise no_room("the upload", "FCST_HOME", n_bytes, n_free)
-        with needing_room("the upload", "FCST_HOME"):
+        if n_bytes > (n_free := free_space(settings.home)):
+            raise disk_full_error("the upload", "FCST_HOME", n_bytes, n_free)
+        with convert_disk_full("the upload", "FCST_HOME"):
             private_folder(target, make_home(settings.home))
             with open(path, "wb", opener=open_private) as out:
                 shutil.copyfileobj(content, out, 1 << 20)
@@ -381,12 +383,12 @@ def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = 
         if the file was refused, with the reason.
     """
     reported, reported_at = "", 0.0
-    while (ingest := patiently(lambda: get_ingest(ingest_id))).status not in FINAL_INGEST_STATUSES:
+    while (ingest := retry_while_database_away(lambda: get_ingest(ingest_id))).status not in FINAL_INGEST_STATUSES:
         what = ingest.progress or WAITING
         if on_progress and (what != reported or time.monotonic() - reported_at > PROGRESS_EVERY_S):
             reported, reported_at = what, time.monotonic()
-            on_progress(progress_in_words(ingest))
-        keep_alive()
+            on_progress(format_progress(ingest))
+        restart_crashed_supervisor()
         time.sleep(POLL_S)
     if ingest.status == IngestStatus.FAILED:
         if ingest.report is not None:
@@ -399,7 +401,7 @@ def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = 
     return datasets.get(ingest.dataset_id)
 
 
-def progress_in_words(ingest: Ingest) -> str:
+def format_progress(ingest: Ingest) -> str:
     """Progress text of an ingest: phase, share of bytes, rate and time left (`reading, 40 % of 4,900.0 MB, …`)."""
     what = ingest.progress or WAITING
     done, total, seconds = ingest.done_bytes, ingest.total_bytes, ingest.phase_s

@@ -111,7 +111,7 @@ def compare(job: Job, model: str, table: PlanTable, name: str) -> PlanUpload:
     return _Comparison(job, model, table, name).compare()
 
 
-def cells_in_words(n: int) -> str:
+def count_cells(n: int) -> str:
     """`1 cell`, `2 cells`."""
     return "1 cell" if n == 1 else f"{n:,} cells"
 
@@ -172,7 +172,7 @@ class _Comparison:
             )
         final = self._compare_rows(rows, now, key_column, known)
         if self._n_empty:
-            self._remarks.append(f"Empty cells do not change the plan: {cells_in_words(self._n_empty)}.")
+            self._remarks.append(f"Empty cells do not change the plan: {count_cells(self._n_empty)}.")
         return PlanUpload(
             kind="CSV file" if self._table.is_text else "workbook",
             period=self._period,

@@ -12,8 +12,8 @@ from fcst.services.plan_comparison import (
     BadCell,
     CellChange,
     PlanUpload,
-    cells_in_words,
     compare,
+    count_cells,
     unsolvable_message,
     weeks_for,
 )
@@ -76,14 +76,14 @@ def save_plan_file(
     """
     if upload.n_bad and not skip_bad:
         raise InputError(
-            f"Refused {cells_in_words(upload.n_bad)}: {_first_three(upload.bad)}.", "Correct them, or skip them."
+            f"Refused {count_cells(upload.n_bad)}: {_first_three(upload.bad)}.", "Correct them, or skip them."
         )
     changes = upload.changes
     if found := upload.meanwhile:
         if meanwhile == Meanwhile.REFUSE:
             cells = ", ".join(change.cell for change in found[:5]) + (" …" if len(found) > 5 else "")
             raise Conflict(
-                f"Others have changed {cells_in_words(len(found))} of the file since the download: {cells}.",
+                f"Others have changed {count_cells(len(found))} of the file since the download: {cells}.",
                 "Choose whether to keep or overwrite their changes.",
             )
         if meanwhile == Meanwhile.KEEP:

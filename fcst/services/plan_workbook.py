@@ -25,7 +25,7 @@ from fcst.periods import Period, Split
 from fcst.records import FloatArray
 from fcst.services import adjustments, exports, jobs
 from fcst.services.plan_layout import COPY_SHEET, FIXED, PLAN_FORMATS, PLAN_SHEET, by_span, split_of
-from fcst.services.whole_file import open_whole
+from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
 from fcst.store import plans
@@ -86,13 +86,13 @@ def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: 
         as `write_plan`, or if the file cannot be written.
     """
     job = jobs.get_job(job_id)
-    with open_whole(path) as out:
+    with open_atomic(path) as out:
         write_plan(job, model or job.spec.models[0], out, file_format, period)
 
 
 def open_plan(job: Job, model: str, file_format: str, period: Period, which: RunFilter) -> tuple[BinaryIO, int]:
     """Writes a plan to a temporary file; returns it, positioned at the start, and its size in bytes."""
-    return exports.open_written(lambda out: write_plan(job, model, out, file_format, period, which))
+    return exports.open_temporary(lambda out: write_plan(job, model, out, file_format, period, which))
 
 
 def plan_file_name(job: Job, model: str, file_format: str, period: Period, which: RunFilter = EVERY) -> str:

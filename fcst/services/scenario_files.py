@@ -29,7 +29,7 @@ def open_scenarios(
     job: Job, model: str, file_format: str, which: RunFilter, chosen: Sequence[Scenario]
 ) -> tuple[BinaryIO, int]:
     """Writes scenarios to a temporary file; returns it, positioned at the start, and its size in bytes."""
-    return exports.open_written(lambda out: write_scenarios(job, model, out, file_format, which, chosen))
+    return exports.open_temporary(lambda out: write_scenarios(job, model, out, file_format, which, chosen))
 
 
 def scenario_file_name(job: Job, model: str, file_format: str, which: RunFilter, chosen: Sequence[Scenario]) -> str:

@@ -28,7 +28,7 @@ from fcst.scenarios import (
     ScenarioUnits,
 )
 from fcst.services import identity
-from fcst.services.adjustments import MAX_NAME, check_weeks, given_reason, named, scope_in_words, written
+from fcst.services.adjustments import MAX_NAME, check_weeks, named, required_reason, scope_in_words, written
 from fcst.services.jobs import choose_model
 from fcst.store import adjustments as stored_plans
 from fcst.store import drivers, learning, sales, scenarios
@@ -210,7 +210,7 @@ def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str 
     if steps is None:
         raise InputError(f"The scenario {scenario.name!r} does not change any week.", "Add a change first.")
     first, last = (job.last_wk_end_dt + timedelta(weeks=step) for step in steps)
-    record = Asked(first, last, None, None, f"scenario {scenario.name}", given_reason(reason), named(made_by), seen)
+    record = Asked(first, last, None, None, f"scenario {scenario.name}", required_reason(reason), named(made_by), seen)
     with stored_plans.open_plan(job, model) as plan:
         return plan.take_over(record, scenario.scenario_id, steps)
 

@@ -14,7 +14,7 @@ from fcst.job_records import Job
 from fcst.names import KEY_JOINT
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.item_selection import name_some
+from fcst.services.item_selection import join_keys
 from fcst.services.loading import workspace
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
@@ -79,12 +79,12 @@ def save_settings(dataset_id: int, found: Sequence[GroupSettings]) -> list[str]:
         raise InputError("No items were given.", "Give at least one.")
     counts = Counter((each.grouped_by, each.key_columns, each.key) for each in found)
     if twice := [key for (_, _, key), n in counts.items() if n > 1]:
-        raise InputError(f"Items occur twice: {name_some(twice)}.", "Give each item once.")
+        raise InputError(f"Items occur twice: {join_keys(twice)}.", "Give each item once.")
     kept = [each for each in found if not each.settings.is_empty]
     unknown = _find_unknown(dataset, kept)
     if kept and len(unknown) == len(kept):
         raise InputError(
-            f"Dataset {dataset.name!r} has none of these: {name_some(unknown)}.", "Keys must match exactly."
+            f"Dataset {dataset.name!r} has none of these: {join_keys(unknown)}.", "Keys must match exactly."
         )
     stock.save_settings(dataset_id, found, who)
     return unknown
@@ -110,13 +110,13 @@ def remove_settings(dataset_id: int, groups: Sequence[GroupSettings]) -> None:
     known = {(each.grouped_by, each.key_columns, each.key) for each in found}
     missing = [each.key for each in groups if (each.grouped_by, each.key_columns, each.key) not in known]
     if missing:
-        raise NotFound(f"No settings are saved for {name_some(missing)}.", "Check the list; keys must match exactly.")
+        raise NotFound(f"No settings are saved for {join_keys(missing)}.", "Check the list; keys must match exactly.")
     save_settings(dataset_id, [replace(each, settings=StockSettings()) for each in groups])
 
 
-def unknown_in_words(unknown: list[str]) -> str:
+def unknown_message(unknown: list[str]) -> str:
     """Message about the unknown keys that `save_settings` returns."""
-    return f"The dataset does not have {name_some(unknown)}: their settings apply once it does."
+    return f"The dataset does not have {join_keys(unknown)}: their settings apply once it does."
 
 
 def _find_unknown(dataset: Dataset, found: Sequence[GroupSettings]) -> list[str]:

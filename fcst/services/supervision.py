@@ -126,7 +126,7 @@ def _ended_at_once(log: Path, n_before: int, err: Path) -> ConfigError:
     return ConfigError(message, f"See {place}.")
 
 
-def patiently(read: Callable[[], T]) -> T:
+def retry_while_database_away(read: Callable[[], T]) -> T:
     """Returns the result of `read`; retries for a minute while the database is not reachable."""
     deadline = time.monotonic() + AWAY_LIMIT_S
     while True:
@@ -138,7 +138,7 @@ def patiently(read: Callable[[], T]) -> T:
         time.sleep(0.5)
 
 
-def has_database() -> bool:
+def is_database_reachable() -> bool:
     """Whether the database is reachable; an error response counts as reachable."""
     try:
         server_version()
@@ -149,12 +149,12 @@ def has_database() -> bool:
     return True
 
 
-def break_off_statements() -> None:
+def cancel_statements() -> None:
     """Cancels all running statements of this process; their transactions are rolled back."""
-    database.break_off_statements()
+    database.cancel_statements()
 
 
-def keep_alive() -> None:
+def restart_crashed_supervisor() -> None:
     """Restarts a crashed supervisor; called periodically while waiting. Does not use the database.
 
     A supervisor that exited because there was no work is not restarted.
@@ -164,7 +164,7 @@ def keep_alive() -> None:
         ensure_supervisor()
 
 
-def keep_server() -> None:
+def ensure_embedded_server() -> None:
     """Restarts the embedded server and its guard if they are in use; called periodically by the app."""
     if load_settings().database_url is None:
         connect_kwargs()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fcst.errors import InputError
-from fcst.files import make_home, needing_room, open_within_reserve
+from fcst.files import convert_disk_full, make_home, open_within_reserve
 from fcst.settings import load_settings
 
 
@@ -19,12 +19,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
     ------
     InputError
         if the file cannot be written.
-    NoRoom
+    DiskFull
         if the disk is full.
     """
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        with needing_room(f"the file {path}", path.parent):
+        with convert_disk_full(f"the file {path}", path.parent):
             yield unfinished
         unfinished.replace(path)
     except OSError as exc:
@@ -35,7 +35,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def open_whole(path: Path) -> Iterator[BinaryIO]:
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Opens a file for writing that appears at `path` when complete, as `atomic_file` does.
 
     On the disk of FCST_HOME, the reserve for the database stays free.

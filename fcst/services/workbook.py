@@ -16,7 +16,7 @@ from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from fcst.files import make_home, needing_room, no_room, private_folder, room_in, within_reserve
+from fcst.files import convert_disk_full, disk_full_error, free_space, make_home, private_folder, within_reserve
 from fcst.job_records import Adjustment
 from fcst.names import SCRATCH
 from fcst.settings import load_settings
@@ -46,12 +46,12 @@ def new_workbook(out: BinaryIO) -> Iterator[xlsxwriter.Workbook]:
     packed = folder / "packed.xlsx"  # on a disk with a checked reserve: zipfile cannot abort cleanly on a full disk
     book = xlsxwriter.Workbook(str(packed), {"constant_memory": True, "tmpdir": str(folder)})
     try:
-        with needing_room(UNFINISHED, "FCST_HOME"):
+        with convert_disk_full(UNFINISHED, "FCST_HOME"):
             private_folder(folder, make_home(home), exist_ok=False)
             yield book
             n_bytes = 2 * sum(file.stat().st_size for file in folder.iterdir())  # each sheet is copied and compressed
-            if n_bytes > (n_free := room_in(home)):
-                raise no_room(UNFINISHED, "FCST_HOME", n_bytes, n_free)
+            if n_bytes > (n_free := free_space(home)):
+                raise disk_full_error(UNFINISHED, "FCST_HOME", n_bytes, n_free)
             try:
                 book.close()
             except FileCreateError as exc:

@@ -320,7 +320,7 @@ def list_lost(worker_id: str, running: list[int], lost: list[str]) -> list[Claim
 
 
 @dataclass(frozen=True)
-class Touch:
+class Heartbeat:
     """The last heartbeat of a running batch, by the database's clock; `limit_s` is the longest time without one."""
 
     batch_id: int
@@ -328,7 +328,7 @@ class Touch:
     limit_s: float
 
 
-def list_touches(running: list[int], margin_s: float, wait_s: float) -> list[Touch]:
+def list_heartbeats(running: list[int], margin_s: float, wait_s: float) -> list[Heartbeat]:
     """The last heartbeats of batches.
 
     Parameters
@@ -338,8 +338,8 @@ def list_touches(running: list[int], margin_s: float, wait_s: float) -> list[Tou
     wait_s
         additional seconds for a task that has not begun.
     """
-    rows = fetch_all("list_touches", running=running, margin_s=margin_s, wait_s=wait_s)
-    return [Touch(**row) for row in rows]
+    rows = fetch_all("list_heartbeats", running=running, margin_s=margin_s, wait_s=wait_s)
+    return [Heartbeat(**row) for row in rows]
 
 
 def list_busy_jobs() -> list[int]:

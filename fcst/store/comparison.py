@@ -42,7 +42,7 @@ def newer_dataset(job_id: int) -> NewerDataset | None:
     return None if row is None else NewerDataset(**row)
 
 
-def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
+def accuracy_on_actuals(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """`model, n_items, n_weeks, sold, forecast, abs_error, error, actual`, by level `coverage_80`."""
     coverages = [
         sql.SQL(", avg((w.y BETWEEN f.lo[{i}][w.step] AND f.hi[{i}][w.step])::integer)::float8 AS {name}").format(
@@ -50,7 +50,7 @@ def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.Da
         )
         for i, p in enumerate(level, 1)
     ]
-    statement = sql.SQL(query("true_accuracy")).format(levels=sql.Composed(coverages))
+    statement = sql.SQL(query("accuracy_on_actuals")).format(levels=sql.Composed(coverages))
     return fetch_frame(statement, job_id=job_id, dataset_id=dataset_id)
 
 

@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.pool import ThreadedConnectionPool
 
 from fcst.errors import ConfigError, DatabaseAway, DatabaseFull, StoreError
-from fcst.files import no_room, room_in
+from fcst.files import disk_full_error, free_space
 from fcst.settings import load_settings
 from fcst.store import answer_limits
 from fcst.store.embedded import EmbeddedDown, ensure_running
@@ -253,7 +253,7 @@ def transaction() -> Iterator[Cursor]:
         pool.release(con)
 
 
-def break_off_statements() -> None:
+def cancel_statements() -> None:
     """Cancels all running statements of this process on the server; their callers get an error."""
     with _pools_lock:
         pools = list(_pools.values())
@@ -262,7 +262,7 @@ def break_off_statements() -> None:
             con.cancel()
 
 
-def check_room(what: str, n_bytes: int = 1) -> None:
+def check_disk_space(what: str, n_bytes: int = 1) -> None:
     """Checks the free disk space of the embedded server; a full disk would stop the server and all work.
 
     Parameters
@@ -274,15 +274,15 @@ def check_room(what: str, n_bytes: int = 1) -> None:
 
     Raises
     ------
-    NoRoom
+    DiskFull
         if the data do not fit. The free space of an external server is unknown and not checked.
     """
     settings = load_settings()
     if settings.database_url is not None:
         return
     place = find_place(settings.home)[0]
-    if (n_free := room_in(place)) < n_bytes:
-        raise no_room(what, place, n_bytes if n_bytes > 1 else 0, n_free)
+    if (n_free := free_space(place)) < n_bytes:
+        raise disk_full_error(what, place, n_bytes if n_bytes > 1 else 0, n_free)
 
 
 def server_version() -> str:

@@ -15,11 +15,11 @@ from typing import IO
 
 from psycopg2.extensions import make_dsn
 
-from fcst.errors import ConfigError, InputError, NoRoom, StoreError
-from fcst.files import room_in
+from fcst.errors import ConfigError, DiskFull, InputError, StoreError
+from fcst.files import free_space
 from fcst.settings import child_environment
 from fcst.store.backup_file import MAGIC, Manifest, add_uploads, is_whole, read_manifest, seal
-from fcst.store.database import check_room, connect_kwargs, encryption, fetch_all, fetch_one
+from fcst.store.database import check_disk_space, connect_kwargs, encryption, fetch_all, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
@@ -29,7 +29,7 @@ COMPRESSION = "--compress=1"  # the default 6 takes four times as long and saves
 LOCK_TIMEOUT = "60s"  # for tables that another session has locked
 NO_SPACE = os.strerror(errno.ENOSPC).encode()
 LOOK_EVERY_S = 0.1
-TELL_EVERY_S = 1.0
+REPORT_EVERY_S = 1.0
 UNCHANGED = "Nothing was changed."
 RESTORED = "the restored data in the database"
 WRITTEN_TWICE = 2
@@ -62,7 +62,7 @@ class Contents:
 def dump(
     path: Path,
     home: Path | None = None,
-    keep_uploads: Callable[[], Path] | None = None,
+    copy_uploads: Callable[[], Path] | None = None,
     on_progress: OnProgress = no_progress,
 ) -> None:
     """Writes a consistent snapshot of the database to a file, without blocking other work.
@@ -71,7 +71,7 @@ def dump(
     ----------
     home
         FCST_HOME, if `path` is on its disk: the dump then keeps the reserve of the database free.
-    keep_uploads
+    copy_uploads
         copies the uploads that loads refer to into a folder and returns the folder. It is called before and after the
         snapshot. None: the backup has no uploads.
 
@@ -86,14 +86,14 @@ def dump(
     form = ("--format=custom", COMPRESSION, SCHEMA, *PORTABLE, f"--lock-wait-timeout={LOCK_TIMEOUT}", "--no-password")
     command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
     data_bytes = int((fetch_one("data_size") or {})["n_bytes"])
-    if keep_uploads is not None:
-        keep_uploads()
+    if copy_uploads is not None:
+        copy_uploads()
     progress = _DumpProgress(on_progress)
     with tempfile.TemporaryFile() as output:
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=output) as process:
             try:
                 while process.poll() is None:
-                    if home is not None and room_in(home) <= 0:
+                    if home is not None and free_space(home) <= 0:
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     progress.update()
                     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -108,9 +108,9 @@ def dump(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise StoreError(f"The backup failed: {_reason(errors)}.", "Nothing was written.")
     manifest = Manifest(data_bytes)
-    if keep_uploads is not None:
-        uploads = keep_uploads()
-        if home is not None and sum(file.stat().st_size for file in uploads.glob("*/*")) > room_in(home):
+    if copy_uploads is not None:
+        uploads = copy_uploads()
+        if home is not None and sum(file.stat().st_size for file in uploads.glob("*/*")) > free_space(home):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         manifest = add_uploads(path, uploads, manifest)
     seal(path, manifest)
@@ -129,7 +129,7 @@ class _DumpProgress:
     def update(self) -> None:
         if not self._total or time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + TELL_EVERY_S
+        self._due = time.monotonic() + REPORT_EVERY_S
         now = fetch_one("copied_now")
         if now is None:
             return
@@ -140,7 +140,7 @@ class _DumpProgress:
         self._on_progress(self._done, self._total)
 
 
-def look_into(path: Path) -> Contents:
+def read_contents(path: Path) -> Contents:
     """Reads the contents of a backup, from its small tables only.
 
     Raises
@@ -193,10 +193,10 @@ def load(path: Path, on_progress: OnProgress = no_progress) -> None:
     ------
     StoreError
         if work is open, or the database refuses a statement; nothing is changed then.
-    NoRoom
+    DiskFull
         if the backup does not fit on the disk of the database; nothing is changed then.
     """
-    check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
+    check_disk_space(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
     where, environment = _connection()
     read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-")
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
@@ -218,7 +218,7 @@ def load(path: Path, on_progress: OnProgress = no_progress) -> None:
             errors = write_errors.read() if writer.returncode else read_errors.read()
             if NO_SPACE in errors:
                 message = "The backup could not be restored: the disk of the database is full."
-                raise NoRoom(message, "Free disk space there, then try again.")
+                raise DiskFull(message, "Free disk space there, then try again.")
             raise StoreError(f"The backup could not be restored: {_reason(errors)}.", UNCHANGED)
 
 
@@ -237,7 +237,7 @@ def _copy_script(
         # PostgreSQL 17 writes this setting, and older servers refuse it.
         to.write(script.read(8192).replace(b"\nSET transaction_timeout = 0;", b""))
         while block := script.read(1 << 20):
-            check_room(RESTORED)
+            check_disk_space(RESTORED)
             to.write(block)
             on_block()
         is_complete = reader.wait() == 0

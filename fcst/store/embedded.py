@@ -37,7 +37,7 @@ import psycopg2
 
 from fcst import logs
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_full, is_held, make_home, open_private, private_folder, room_in
+from fcst.files import FileLock, free_space, is_full, is_held, make_home, open_private, private_folder
 from fcst.names import SCRATCH
 from fcst.settings import PROJECT
 from fcst.store.embedded_paths import INSTEAD, SHARED, Account, change_owner, find_binaries, find_place, identity
@@ -189,7 +189,7 @@ def _launch(server: Server) -> None:
         try:
             _start(server, lock)
         except (EmbeddedDown, OSError):
-            if room_in(server.place) > 0 or not _delete_scratch(server.home):
+            if free_space(server.place) > 0 or not _delete_scratch(server.home):
                 raise
             _start(server, lock)
 

@@ -135,10 +135,10 @@ def sum_baselines(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
     return fetch_frame(statement, **items.params | {"added_model": model})
 
 
-def sum_sold_since(job: Job, model: str, which: RunFilter, newer_id: int) -> pd.DataFrame:
+def sum_later_actuals(job: Job, model: str, which: RunFilter, newer_id: int) -> pd.DataFrame:
     """`wk_end_dt, unit_sales`: actuals of the items that match, in forecast weeks, from a newer dataset."""
     items = item_filters.within("i.unique_id", job, model, which)
-    statement = sql.SQL(query("sum_sold_since")).format(which=items.text)
+    statement = sql.SQL(query("sum_later_actuals")).format(which=items.text)
     weeks = {"first": job.last_wk_end_dt + timedelta(weeks=1), "h": job.spec.h, "newer_id": newer_id}
     return fetch_frame(statement, **items.params | weeks)
 

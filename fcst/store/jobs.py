@@ -103,7 +103,7 @@ def _take_key(cur: Cursor, who: str, key: str, fingerprint: str) -> int | None:
             return _job_of(found, key, fingerprint)
 
 
-def find_of_key(who: str, key: str, fingerprint: str) -> int | None:
+def find_by_idempotency_key(who: str, key: str, fingerprint: str) -> int | None:
     """The job with an idempotency key; None without one.
 
     Raises

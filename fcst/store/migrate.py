@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StoreError
 from fcst.store import queries
-from fcst.store.database import check_room, fetch_one, transaction
+from fcst.store.database import check_disk_space, fetch_one, transaction
 from fcst.store.server_checks import check_database
 from fcst.store.statistics import analyze_all
 
@@ -47,7 +47,7 @@ def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
     ------
     StoreError
         if the schema is newer than this program, the database does not meet fcst's requirements, or a statement fails.
-    NoRoom
+    DiskFull
         if the disk of the embedded server is full up to the reserve. Nothing is changed then.
     """
     known = queries.migrations()
@@ -61,7 +61,7 @@ def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
                 return []
     if not has_schema:
         check_database()
-    check_room("the upgrade of the database")
+    check_disk_space("the upgrade of the database")
     with transaction() as cur:
         cur.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         cur.execute(queries.query("create_migrations"))

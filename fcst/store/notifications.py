@@ -51,11 +51,11 @@ def claim(n: int, hold_s: float) -> list[Notification]:
     return [Notification(**row) for row in fetch_all("claim_notifications", n=n, hold_s=hold_s)]
 
 
-def note_delivery(notification_id: int) -> None:
-    execute("note_delivery", notification_id=notification_id)
+def mark_delivered(notification_id: int) -> None:
+    execute("mark_delivered", notification_id=notification_id)
 
 
-def note_failure(notification_id: int, error: str, wait_s: float, is_final: bool) -> None:
+def record_failure(notification_id: int, error: str, wait_s: float, is_final: bool) -> None:
     """Records a failed delivery attempt; `is_final`: gives up further attempts."""
     execute("note_failed_delivery", notification_id=notification_id, error=error, wait_s=wait_s, is_final=is_final)
 

@@ -9,7 +9,7 @@ from fcst.specs import JobSpec, default_batch_size
 from fcst.store import datasets, drivers, jobs, lifecycles
 
 
-def with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec, can_learn: bool) -> JobSpec:
+def complete_spec(dataset_id: int, items: Selection, spec: JobSpec, can_learn: bool) -> JobSpec:
     """Adds the current drivers and lifecycles to the spec, and whether the run learns across its items.
 
     Parameters
@@ -41,6 +41,6 @@ def submit_after_load(ingest_id: int, dataset_id: int, who: str, settings: Setti
         item_limit_s=settings.item_limit_s,
         process_memory=settings.process_memory,
     )
-    spec = with_what_is_known(dataset_id, items, spec, can_learn=True)
+    spec = complete_spec(dataset_id, items, spec, can_learn=True)
     idempotency = ("load", f"load-{ingest_id}", str(dataset_id))
     return jobs.insert(dataset_id, items, spec, "", "", who, idempotency)[0]

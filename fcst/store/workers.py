@@ -109,35 +109,35 @@ def list_lapsed(gone: list[str], host: str, pid: int) -> list[LapsedSupervisor]:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class PendingWork:
     """Pending work, polled by the supervisor several times a second: cancel requests, open work, ended jobs."""
 
     cancelled_jobs: list[int]
     cancelled_ingests: list[int]
     has_jobs: bool
     has_ingests: bool
-    next_end_s: float | None
+    next_notification_s: float | None
     """Seconds until the next notification of an ended job is due; None without one."""
     has_ended_jobs: bool
 
     @property
-    def is_end_due(self) -> bool:
-        return self.next_end_s is not None and self.next_end_s <= 0
+    def is_notification_due(self) -> bool:
+        return self.next_notification_s is not None and self.next_notification_s <= 0
 
     @property
     def is_busy(self) -> bool:
         """Whether there is work to do now."""
-        return self.has_jobs or self.has_ingests or self.is_end_due
+        return self.has_jobs or self.has_ingests or self.is_notification_due
 
     @property
     def has_work(self) -> bool:
         """Whether a job or an ingest is open, or a notification is pending, now or later."""
-        return self.has_jobs or self.has_ingests or self.next_end_s is not None
+        return self.has_jobs or self.has_ingests or self.next_notification_s is not None
 
 
-def look(is_telling: bool) -> Outlook:
-    """Finds pending work. `is_telling`: undelivered notifications count as work."""
-    return Outlook(**(fetch_one("look_for_work", is_telling=is_telling) or {}))
+def look(include_notifications: bool) -> PendingWork:
+    """Finds pending work. `include_notifications`: undelivered notifications count as work."""
+    return PendingWork(**(fetch_one("look_for_work", include_notifications=include_notifications) or {}))
 
 
 def set_problem(worker_id: str, problem: str) -> None:
@@ -145,6 +145,6 @@ def set_problem(worker_id: str, problem: str) -> None:
     execute("set_problem", worker_id=worker_id, problem=problem)
 
 
-def has_work(is_telling: bool) -> bool:
+def has_work(include_notifications: bool) -> bool:
     """Whether `look` finds any pending work."""
-    return look(is_telling).has_work
+    return look(include_notifications).has_work

@@ -23,7 +23,7 @@ FEW_RUNS = 3
 def show_later_accuracy(job: Job, model: str) -> None:
     """Accuracy against actual sales, if a newer version of the dataset has weeks that were forecast."""
     known = tuple(row.dataset_id for row in datasets.list_datasets())
-    found = read(("since", run_key(job), known), lambda: comparison.true_accuracy(job))
+    found = read(("since", run_key(job), known), lambda: comparison.accuracy_on_actuals(job))
     st.header(f"{text.plain(text.job_title(job))}: forecast vs. actual sales", anchor=False)
     if found is None:
         st.caption(

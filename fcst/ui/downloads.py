@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.dataset_records import Dataset
-from fcst.errors import DatabaseAway, DatabaseFull, FcstError, InputError, NoRoom
+from fcst.errors import DatabaseAway, DatabaseFull, DiskFull, FcstError, InputError
 from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
@@ -83,13 +83,13 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
         st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
-            refusal = exports.why_no_workbook(n_rows) if file_format == "xlsx" else ""
+            refusal = exports.workbook_refusal(n_rows) if file_format == "xlsx" else ""
             st.link_button(
                 label,
                 link_to_forecasts(job.job_id, file_format, query),
                 icon=":material/download:",
                 disabled=bool(refusal) or n_rows == 0,
-                help=f"{refusal} {exports.NO_WORKBOOK}"
+                help=f"{refusal} {exports.WORKBOOK_HINT}"
                 if refusal
                 else "One row per item, model and week. The column adjusted has the final plan.",
             )
@@ -260,7 +260,7 @@ def _route(path: str, find: Callable[[Request], _File]) -> Route:
     async def download(request: Request) -> Response:
         if (refusal := _refuse(request)) is not None:
             return refusal
-        async with exports.at_once:
+        async with exports.download_limiter:
             if await request.is_disconnected():  # while this request waited
                 return Response(status_code=499)
             return await anyio.to_thread.run_sync(_respond, request, find)
@@ -286,7 +286,7 @@ def _respond(request: Request, find: Callable[[Request], _File]) -> Response:
 
 
 def _error_response(exc: Exception) -> Response:
-    if isinstance(exc, NoRoom | DatabaseFull):
+    if isinstance(exc, DiskFull | DatabaseFull):
         return _text_response(507, f"This file could not be made. {exc}")
     if isinstance(exc, DatabaseAway):
         return _text_response(503, "The database is unreachable. Try again in a moment.")

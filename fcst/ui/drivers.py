@@ -148,7 +148,7 @@ def _add_plan(dataset: Dataset) -> None:
         return
     spec = IngestSpec(paths=loading.save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
     try:
-        look = drivers.look_into_plan(spec)
+        look = drivers.inspect_plan(spec)
         found = drivers.describe_plan(spec, look, is_draft=True)
     except InputError as exc:
         show_error(exc)

@@ -13,7 +13,7 @@ from fcst.ui import live, tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
 from fcst.ui.signin import may
-from fcst.ui.status import find_stalls, job_columns, job_frame, why_waiting
+from fcst.ui.status import find_stalls, job_columns, job_frame, waiting_reason
 
 SHOWN_RUNS = 5
 SHOWN_DATASETS = 5
@@ -90,7 +90,7 @@ def show_running(found: list[Job]) -> None:
         st.progress(job.n_done / job.n_items, text=text.plain(words))
         if stall is not None:
             st.error(text.stalled(stall), icon=":material/error:")
-        elif reason := why_waiting(job):
+        elif reason := waiting_reason(job):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
         st.caption(

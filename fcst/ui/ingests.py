@@ -129,7 +129,7 @@ def _show_progress(ingest: Ingest) -> None:
                     args=(ingest.ingest_id,),
                 )
         share = ingest.done_bytes / ingest.total_bytes if ingest.total_bytes else 0.0
-        st.progress(min(share, 1.0), text=text.plain(loading.progress_in_words(ingest)))
+        st.progress(min(share, 1.0), text=text.plain(loading.format_progress(ingest)))
 
 
 def _cancel(ingest_id: int) -> None:
@@ -147,7 +147,7 @@ def _show_refusal(ingest_id: int, report: ReadingReport) -> None:
     label = f"Load {text.count(n_good, 'good row')}"
     is_offered = n_good > 0 and may(Scope.RUN)
     if is_offered and right.button(label, key="good_rows", icon=":material/rule:", width="stretch"):
-        show_in_url(loading.request_good_rows(ingest_id))
+        show_in_url(loading.request_valid_rows(ingest_id))
         st.rerun()
     show_bad_rows(bad)
 

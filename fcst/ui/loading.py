@@ -146,7 +146,7 @@ def show_reading(inspection: Inspection, mapping: Mapping, formats: dict[str, An
     if missing:
         st.warning(f"Choose a column for {' and '.join(missing)} below.")
     words = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in mapping.items() if names]
-    date_format = formats["date_format"] or ("" if inspection.of_dates else inspection.date_format)
+    date_format = formats["date_format"] or ("" if inspection.date_question else inspection.date_format)
     words += [f"dates as {date_format}"] if date_format else []
     st.markdown(text.plain(" · ".join(words)))
 
@@ -196,9 +196,9 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
 
 def ask_formats(inspection: Inspection) -> tuple[str, str]:
     """Asks for date format and decimal sign where the values are ambiguous; returns the answers, empty if none."""
-    dates = _ask_format(inspection.of_dates, "dates", "The dates are ambiguous: day or month first? Choose one.")
+    dates = _ask_format(inspection.date_question, "dates", "The dates are ambiguous: day or month first? Choose one.")
     numbers = _ask_format(
-        inspection.of_numbers, "numbers", "The numbers are ambiguous: thousands or decimal separator? Choose one."
+        inspection.number_question, "numbers", "The numbers are ambiguous: thousands or decimal separator? Choose one."
     )
     return dates, numbers
 
@@ -230,14 +230,14 @@ def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str
         "Date format",
         key=f"date_format_{number}",
         placeholder=(reading or "choose above")
-        if inspection.of_dates
+        if inspection.date_question
         else f"{inspection.date_format or 'none'} (detected)",
         help="strptime codes: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(
         "Decimal sign",
         DECIMALS,
-        index=None if inspection.of_numbers else DECIMALS.index(inspection.decimal),
+        index=None if inspection.number_question else DECIMALS.index(inspection.decimal),
         key=f"decimal_{number}",
         placeholder=sign or "Choose",
     )

@@ -12,7 +12,7 @@ from fcst.states import Stage
 from fcst.ui import live, tables, text
 from fcst.ui.shell import action_errors, choose, choose_page, number_in_url, page_in_url, write_to_url
 from fcst.ui.signin import may
-from fcst.ui.status import batch_frame, event_frame, find_stalls, stage_column, stage_words, why_waiting
+from fcst.ui.status import batch_frame, event_frame, find_stalls, stage_column, stage_words, waiting_reason
 
 BATCHES_A_PAGE = 50
 ATTEMPTS_A_PAGE = 300
@@ -58,7 +58,7 @@ def show_progress(job: Job) -> None:
         return
     if stall is not None:
         st.error(text.stalled(stall), icon=":material/error:")
-    elif reason := why_waiting(job):
+    elif reason := waiting_reason(job):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
     st.caption(
         "Cancelling stops waiting batches immediately and running batches within two seconds. Finished items stay."

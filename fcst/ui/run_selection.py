@@ -148,13 +148,13 @@ def _show_missing(dataset: ListedDataset, job: Job) -> None:
     """Shows the items of an earlier run that are not in this dataset."""
     if job.dataset_id != dataset.dataset_id:
         key = ("gone", dataset.key, job.job_id)
-        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset.dataset_id, job.job_id)))
+        _show_unknown(*read(key, lambda: item_selection.find_missing(dataset.dataset_id, job.job_id)))
 
 
 def _show_unknown(n_keys: int, first: list[str]) -> None:
     if n_keys:
         n, verb = text.count(n_keys, "key"), "is" if n_keys == 1 else "are"
-        names = text.plain(item_selection.name_some(first, n_keys))
+        names = text.plain(item_selection.join_keys(first, n_keys))
         st.warning(f"{n} {verb} not in this dataset and {verb} left out: {names}.", icon=":material/help:")
 
 

@@ -158,5 +158,5 @@ def _start() -> None:
 
 
 def _maintain() -> None:
-    supervision.keep_server()
-    supervision.keep_alive()
+    supervision.ensure_embedded_server()
+    supervision.restart_crashed_supervisor()

@@ -18,7 +18,7 @@ from fcst.errors import DatabaseAway, FcstError
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.backups import last_restore
-from fcst.services.supervision import current_upgrade, has_database, prepare_database
+from fcst.services.supervision import current_upgrade, is_database_reachable, prepare_database
 from fcst.ui.text import plain
 
 RETRY_S = 1.0
@@ -119,7 +119,7 @@ def _wait_for_database(error: DatabaseAway, is_part: bool) -> None:
     @st.fragment(run_every=RETRY_S)
     def wait() -> None:
         nonlocal is_first
-        if not is_first and has_database():
+        if not is_first and is_database_reachable():
             st.rerun()
         is_first = False
         if not is_part:

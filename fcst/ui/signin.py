@@ -84,7 +84,7 @@ def actor_of(sign_in: SignIn | None) -> Actor | None:
     return Actor(name_of(sign_in.claims), rules.scope_of(sign_in.claims))
 
 
-identity.ask_who(visitor)
+identity.set_actor_source(visitor)
 
 
 def may(scope: Scope) -> bool:

@@ -52,9 +52,9 @@ def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
     return live.read(("stalls", is_open), lambda: health.find_stalls(found))
 
 
-def why_waiting(job: Job) -> str:
+def waiting_reason(job: Job) -> str:
     """Why an open run that is not stalled is waiting; empty if it is not."""
-    return live.read(("waiting", job.job_id), lambda: health.why_waiting(job.job_id))
+    return live.read(("waiting", job.job_id), lambda: health.waiting_reason(job.job_id))
 
 
 def job_columns() -> dict[str, Any]:

@@ -162,5 +162,5 @@ def _save(dataset: Dataset, found: list[GroupSettings]) -> None:
         show_error(exc)
         return
     if unknown:
-        st.session_state["stock_settings_saved"] = [stock_settings.unknown_in_words(unknown)]
+        st.session_state["stock_settings_saved"] = [stock_settings.unknown_message(unknown)]
     start_again(NAME)

@@ -19,8 +19,8 @@ from starlette.types import Scope as Connection
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from fcst.api.callers import Callers
-from fcst.api.problems import of_error
-from fcst.api.request_checks import is_from_elsewhere
+from fcst.api.problems import error_response
+from fcst.api.request_checks import is_cross_site
 from fcst.errors import FcstError
 from fcst.roles import Actor, Scope, SignIn
 from fcst.services import identity, sign_ins
@@ -87,7 +87,7 @@ class AccessControl:
                 return
             refusal = await self._refuse(path, scope)
         except FcstError as exc:
-            refusal = of_error(exc)
+            refusal = error_response(exc)
         await (refusal or self.app)(scope, receive, send)
 
     async def _refuse(self, path: str, scope: Connection) -> Response | None:
@@ -95,7 +95,7 @@ class AccessControl:
         if path.startswith(BLOCKED):
             return PlainTextResponse("This path does not exist.\n", 404)
         if path == LOGOUT:
-            if is_from_elsewhere(Headers(scope=scope)):
+            if is_cross_site(Headers(scope=scope)):
                 return PlainTextResponse("Sign out on a page of this server.\n", 403)
             if (sign_in := visitor_of(scope).sign_in) is not None:
                 await anyio.to_thread.run_sync(sign_ins.end, sign_in)

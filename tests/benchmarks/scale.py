@@ -220,7 +220,7 @@ def operate(args: argparse.Namespace) -> None:
         print(f"database {database_bytes() / 1e9:.2f} GB", flush=True)
         waits: list[float] = []
         file = folder / "backup"
-        tell("backup", timed(backups.back_up, file, False, False, longest_wait(waits)), waits)
+        tell("backup", timed(backups.write_backup, file, False, False, longest_wait(waits)), waits)
         print(f"backup {file.stat().st_size / 1e9:.2f} GB", flush=True)
         tell("restore", timed(backups.restore, file, True, longest_wait(waits)), waits)
         begin = time.perf_counter()

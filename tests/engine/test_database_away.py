@@ -14,7 +14,7 @@ import pytest
 
 from fcst.engine.supervisor import END_S
 from fcst.services import jobs
-from fcst.services.supervision import patiently
+from fcst.services.supervision import retry_while_database_away
 from fcst.settings import PROJECT
 from fcst.store import workers
 from fcst.store.database import transaction
@@ -121,7 +121,7 @@ def test_ingest_and_idle_supervisor_survive_an_outage(
     own_server.stop()  # nothing runs now
     time.sleep(5)
     own_server.start()
-    patiently(jobs.list_jobs)  # the first query after an outage fails
+    retry_while_database_away(jobs.list_jobs)  # the first query after an outage fails
     job_id = submit(dataset, 4, SLOW)
     finish(job_id)
     assert check_items(job_id).n_completed == 4

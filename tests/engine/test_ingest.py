@@ -193,7 +193,7 @@ def test_refused_file_leaves_only_its_report(start_supervisor: Callable, tmp_pat
         loading.wait_for_ingest(ingest_id)
     assert [row.line for row in caught.value.report.bad_rows.first] == [122, 123, 124]
     assert_nothing_is_left()
-    good = loading.wait_for_ingest(loading.request_good_rows(ingest_id))
+    good = loading.wait_for_ingest(loading.request_valid_rows(ingest_id))
     assert (good.n_items, good.report.dropped.bad) == (3, 3)
 
 

@@ -203,7 +203,7 @@ def test_value_added_by_step_is_measured_on_later_actuals(
     adjust(job, "item2", change(job, 1, 3, percent=40))
     write_sales(tmp_path / "later.csv", 3, 62)  # two of the four weeks
     newer = load_dataset(tmp_path / "later.csv")
-    found = comparison.true_accuracy(job)
+    found = comparison.accuracy_on_actuals(job)
     assert found is not None and found[0].dataset_id == newer.dataset_id
     frame = comparison.value_added(job, MODEL, found[0])
     later = run(newer, 3, models=("Naive",), n_windows=0)
@@ -395,7 +395,7 @@ def test_later_actuals_and_earlier_plans_are_listed(job: Job, later: Dataset) ->
     adjust(job, "item1", change(job, 4, 4, units=7))
     dataset = comparison.newer_dataset(job)
     assert dataset is not None
-    since = forecasts.sold_since(job, MODEL, dataset, only("item1"))
+    since = forecasts.later_actuals(job, MODEL, dataset, only("item1"))
     newer = run(later, 3, models=(MODEL,), h=4, n_windows=0)
     history = forecasts.view(newer, MODEL, only("item1")).history
     assert since["unit_sales"].tolist() == history["unit_sales"].tail(2).tolist()

@@ -141,7 +141,7 @@ def test_backup_of_a_running_run_resumes_after_restore(
     job_id = submit(load_dataset(n_items=30), 30, SLOW)
     supervisor = start_supervisor(FCST_LEASE_S="5")
     wait_until(lambda: jobs.get_job(job_id).n_completed > 0 and is_processing(job_id), 60, "for results")
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     finish(job_id)
     assert check_items(job_id).n_completed == 30
     with pytest.raises(InputError, match="supervisor is running"):
@@ -165,7 +165,7 @@ def test_backup_of_an_earlier_version_is_migrated(empty_database: str, file: Pat
     with transaction() as cur:
         cur.execute("DROP SCHEMA fcst_app CASCADE")
     migrate()
-    assert backups.look_into(file).version == version
+    assert backups.read_contents(file).version == version
     assert backups.restore(file, is_replacing=False) == [name for _, name, _ in queries.migrations()[version:]]
     assert restored_from(migrated, tables()) == file.name
 
@@ -214,24 +214,24 @@ def test_backup_includes_only_uploads_that_loads_refer_to(home: Path, upload: st
         read()
     waiting = loading.save_upload("waits.csv", io.BytesIO(Path(bad).read_bytes()))
     loading.request_ingest(IngestSpec(paths=(waiting,), name="waits", is_upload=True))
-    assert backups.back_up(file, is_replacing=False, has_uploads=True).n_uploads == 2
+    assert backups.write_backup(file, is_replacing=False, has_uploads=True).n_uploads == 2
     found = {name for name, _ in backup_file.read_uploads(file, backup_file.read_manifest(file))}
     assert found == {f"{Path(path).parent.name}/{Path(path).name}" for path in (bad, waiting)}
-    assert backups.back_up(file, is_replacing=True).n_uploads is None
+    assert backups.write_backup(file, is_replacing=True).n_uploads is None
 
 
 def test_backup_includes_an_upload_whose_load_ends_meanwhile(home: Path, upload: str, file: Path) -> None:
     loading.request_ingest(IngestSpec(paths=(upload,), name="read", is_upload=True))
-    with backups._links_to_uploads() as keep_uploads:
-        keep_uploads()
+    with backups._links_to_uploads() as copy_uploads:
+        copy_uploads()
         read()
-        dump.dump(file, None, keep_uploads)
-    assert not Path(upload).exists() and backups.look_into(file).n_uploads == 1
+        dump.dump(file, None, copy_uploads)
+    assert not Path(upload).exists() and backups.read_contents(file).n_uploads == 1
 
 
 def test_existing_uploads_are_kept_and_never_overwritten(home: Path, upload: str, file: Path) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
-    backups.back_up(file, is_replacing=False, has_uploads=True)
+    backups.write_backup(file, is_replacing=False, has_uploads=True)
     loading.cancel_ingest(ingest_id)
     before = Path(upload).stat()
     backups.restore(file, is_replacing=True)
@@ -247,7 +247,7 @@ def test_existing_uploads_are_kept_and_never_overwritten(home: Path, upload: str
 
 def test_failed_restore_removes_its_uploads(home: Path, upload: str, file: Path) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
-    backups.back_up(file, is_replacing=False, has_uploads=True)
+    backups.write_backup(file, is_replacing=False, has_uploads=True)
     loading.cancel_ingest(ingest_id)
     shutil.rmtree(home / "uploads")
     with transaction() as cur:
@@ -266,7 +266,7 @@ def test_upload_paths_outside_the_folder_are_refused(home: Path, file: Path, tmp
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
     else:
         member.size = 4
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     forge(file, member, b"mine")
     before = tables()
     with pytest.raises(InputError, match="an invalid upload"):
@@ -276,7 +276,7 @@ def test_upload_paths_outside_the_folder_are_refused(home: Path, file: Path, tmp
 
 def test_uploads_are_limited_in_size(home: Path, upload: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
-    backups.back_up(file, is_replacing=False, has_uploads=True)
+    backups.write_backup(file, is_replacing=False, has_uploads=True)
     loading.cancel_ingest(ingest_id)
     monkeypatch.setenv("FCST_UNPACK_LIMIT", "1KB")
     with pytest.raises(InputError, match="FCST_UNPACK_LIMIT"):
@@ -304,7 +304,7 @@ def test_backup_replaces_a_file_only_with_replace(full: Job, file: Path, capsys)
     assert main(["backup", str(file)]) == 2
     assert "--replace" in capsys.readouterr().err and file.read_text() == "mine"
     assert main(["backup", str(file), "--replace"]) == 0
-    assert backups.look_into(file).n_datasets == 2
+    assert backups.read_contents(file).n_datasets == 2
     for place in (file.parent, file.parent / "nowhere" / "x", file / "x"):
         assert main(["backup", str(place)]) == 2
 
@@ -349,15 +349,15 @@ def test_foreign_files_are_refused(full: Job, database: str, file: Path, what: s
 def test_backup_of_a_newer_version_is_refused(full: Job, file: Path) -> None:
     with transaction() as cur:
         cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'from_the_future')")
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     with transaction() as cur:
         cur.execute("DELETE FROM fcst_app.migrations WHERE version = 9999")
     with pytest.raises(InputError, match="9999"):
-        backups.look_into(file)
+        backups.read_contents(file)
 
 
 def test_restore_into_a_database_in_use_is_refused(full: Job, file: Path) -> None:
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     worker_id = str(uuid.uuid4())
     workers.register(worker_id, "elsewhere", 7, "0", 2, 60)
     with pytest.raises(InputError, match="supervisor is running"):
@@ -374,7 +374,7 @@ def test_restore_into_a_database_in_use_is_refused(full: Job, file: Path) -> Non
 
 
 def test_run_submitted_during_a_restore_is_not_lost(full: Job, file: Path) -> None:
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     job_id = jobs.submit_job(full.dataset_id, Selection(keys=("item1",)), JobSpec())
     before = tables()
     with pytest.raises(StoreError, match="submitted meanwhile"):
@@ -384,7 +384,7 @@ def test_run_submitted_during_a_restore_is_not_lost(full: Job, file: Path) -> No
 
 def test_token_revoked_after_the_backup_stays_revoked(full: Job, file: Path) -> None:
     lost, kept = tokens.create_token("lost", "run"), tokens.create_token("kept", "run")
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     tokens.revoke_token(next(row.token_id for row in tokens.list_tokens() if row.name == "lost"))
     backups.restore(file, is_replacing=True)
     assert tokens.check_token(kept).may(Scope.RUN)
@@ -397,7 +397,7 @@ def test_sign_in_ended_after_the_backup_stays_ended(full: Job, file: Path) -> No
     lost, left, kept = (
         SignIn(name.encode(), at, {"email": f"{name}@shop.example"}) for name in ("lost", "left", "kept")
     )
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     sign_ins.sign_out_person("lost@shop.example")
     sign_ins.end(left)
     backups.restore(file, is_replacing=True)
@@ -412,7 +412,7 @@ def test_sign_in_ended_after_the_backup_stays_ended(full: Job, file: Path) -> No
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
 @pytest.mark.parametrize("how", ["cut", "overwritten"])
 def test_damaged_backup_changes_nothing(full: Job, file: Path, part: float, how: str, capsys) -> None:
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     content = file.read_bytes()
     place = int(len(content) * part)
     file.write_bytes(content[:place] + (b"" if how == "cut" else b"\0" * 40 + content[place + 40 :]))
@@ -428,7 +428,7 @@ def test_damaged_backup_changes_nothing(full: Job, file: Path, part: float, how:
 def test_database_error_during_restore_changes_nothing(
     full: Job, file: Path, database: str, monkeypatch, capsys
 ) -> None:
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     before = tables()
     with transaction() as cur:
         cur.execute("DROP ROLE IF EXISTS stranger")
@@ -443,7 +443,7 @@ def test_database_error_during_restore_changes_nothing(
 
 
 def test_views_of_others_on_our_tables_are_not_dropped(full: Job, file: Path, capsys) -> None:
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     with transaction() as cur:
         cur.execute("CREATE VIEW public.by_others AS SELECT job_id FROM fcst_app.jobs")
     before = tables()
@@ -493,7 +493,7 @@ def test_killed_restore_changes_nothing(full: Job, file: Path, server: dict[str,
             cur.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'")
             return cur.fetchone() is not None
 
-    backups.back_up(file, is_replacing=False)
+    backups.write_backup(file, is_replacing=False)
     before = tables()
     with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
         cur.execute("SELECT 1 FROM fcst_app.jobs FOR UPDATE")  # makes the restore wait
@@ -509,7 +509,7 @@ def test_killed_restore_changes_nothing(full: Job, file: Path, server: dict[str,
 def test_backup_and_restore_report_progress(
     load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dump, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(dump, "REPORT_EVERY_S", 0.0)
     monkeypatch.setattr(dump, "LOOK_EVERY_S", 0.001)
     dataset = load_dataset(n_items=6)
     with transaction() as cur:  # enough data to keep the server busy
@@ -520,7 +520,7 @@ def test_backup_and_restore_report_progress(
         )
         cur.execute("ANALYZE fcst_app.sales")
     written: list[tuple[int, int]] = []
-    backups.back_up(tmp_path / "b", False, on_progress=lambda *progress: written.append(progress))
+    backups.write_backup(tmp_path / "b", False, on_progress=lambda *progress: written.append(progress))
     restored: list[tuple[int, int]] = []
     backups.restore(tmp_path / "b", True, on_progress=lambda *progress: restored.append(progress))
     for calls in (written, restored):

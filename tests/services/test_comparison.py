@@ -54,7 +54,7 @@ def test_weeks_with_different_week_ends_are_not_compared(
 
 
 def test_accuracy_on_actuals_needs_a_newer_dataset(dataset: Dataset) -> None:
-    assert comparison.true_accuracy(run(dataset, 3, **spec())) is None
+    assert comparison.accuracy_on_actuals(run(dataset, 3, **spec())) is None
 
 
 def test_run_is_measured_against_later_actuals(
@@ -63,7 +63,7 @@ def test_run_is_measured_against_later_actuals(
     job = run(dataset, 3, **spec())
     write_sales(tmp_path / "later.csv", 3, 63)
     newer = load_dataset(tmp_path / "later.csv")
-    found = comparison.true_accuracy(job)
+    found = comparison.accuracy_on_actuals(job)
     assert found is not None and found[0].dataset_id == newer.dataset_id
     row = found[1].set_index("model").loc["Naive"]
     assert (row["n_items"], row["n_weeks"]) == (3, 3)

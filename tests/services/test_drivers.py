@@ -203,10 +203,10 @@ def test_plan_is_inspected_once(dataset: Dataset, tmp_path: Path, monkeypatch: p
     path = tmp_path / "plan.csv"
     path.write_text(f"week ending,item,promo\n{dataset.last_wk_end_dt},item1,1\n")
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
-    look = drivers.look_into_plan(spec)
+    look = drivers.inspect_plan(spec)
     (file,) = drivers.describe_plan(spec, look)
     assert (file.mapping["item"], file.mapping["promo"]) == (["item"], ["promo"])
-    monkeypatch.delattr("fcst.services.drivers.look_at_plan")
+    monkeypatch.delattr("fcst.services.drivers.find_plan_tables")
     ingest = ingests.get(drivers.request_plan(spec, look))
     assert ingest is not None and ingest.spec.plan_of == dataset.dataset_id
     with pytest.raises(InputError, match="no column for the date"):

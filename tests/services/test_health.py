@@ -227,30 +227,30 @@ def test_work_without_a_supervisor_fails(waiting: int) -> None:
         "Start one with the command: python -m fcst worker.",
     )
     assert abs((datetime.now(UTC) - stall.since).total_seconds()) < 600
-    assert health.why_waiting(waiting) == ""
+    assert health.waiting_reason(waiting) == ""
 
 
 def test_supervisor_of_another_machine_counts_as_running(waiting: int) -> None:
     register("elsewhere", pid=2**22 + 1)
     assert check("supervisor").text == f"running: elsewhere:{2**22 + 1} (2 processes)"
     assert stall_of(waiting) is None
-    assert health.why_waiting(waiting) == "Queued."
+    assert health.waiting_reason(waiting) == "Queued."
 
 
 def test_run_waits_behind_runs_with_running_batches(waiting: int) -> None:
     register("elsewhere", pid=2**22 + 1)
     attempts.claim(str(uuid.uuid4()), 1)
-    assert health.why_waiting(waiting) == "", "a batch of the run itself is running"
-    reason = health.why_waiting(waiting + 1)
+    assert health.waiting_reason(waiting) == "", "a batch of the run itself is running"
+    reason = health.waiting_reason(waiting + 1)
     assert reason.startswith(f"Waiting behind run {waiting}, whose batches are running now.")
 
 
 def test_starting_supervisor_is_reported(waiting: int) -> None:
     lock = FileLock(supervisor_lock.lock_path(load_settings()))
     lock.acquire()
-    assert health.why_waiting(waiting) == "The supervisor is starting."
+    assert health.waiting_reason(waiting) == "The supervisor is starting."
     supervisor_lock.announce(lock, {"pid": os.getpid(), "version": "0", "is_leaving": False})
-    assert health.why_waiting(waiting) == "The supervisor is starting." and check("supervisor").is_ok
+    assert health.waiting_reason(waiting) == "The supervisor is starting." and check("supervisor").is_ok
     lock.release()
 
 

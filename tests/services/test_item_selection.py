@@ -11,7 +11,7 @@ from fcst.filters import ItemFilter, ItemSort, Selection, Take
 from fcst.names import DEMAND_CLASSES
 from fcst.records import Item
 from fcst.services import datasets, jobs
-from fcst.services.item_selection import find_gone, find_pasted, name_some
+from fcst.services.item_selection import find_missing, find_pasted, join_keys
 from fcst.specs import JobSpec
 from fcst.store.database import transaction
 
@@ -212,7 +212,7 @@ def test_selection_of_an_earlier_run_skips_missing_items(random_dataset: int) ->
     keys = jobs.list_keys(job_id)
     other = insert_dataset([(key, None, None, "smooth", None, LAST, LAST) for key in reversed(keys[20:])])
     assert found(other, Selection(job_id=job_id)) == keys[:19:-1]
-    assert find_gone(other, job_id) == (20, keys[:10]) and find_gone(random_dataset, job_id) == (0, [])
+    assert find_missing(other, job_id) == (20, keys[:10]) and find_missing(random_dataset, job_id) == (0, [])
 
 
 def keyed(*keys: str) -> int:
@@ -244,6 +244,6 @@ def test_options_list_the_values_of_items(random_dataset: int, load_dataset: Cal
 
 
 def test_ten_keys_are_listed_and_the_rest_counted() -> None:
-    assert name_some(["x"] * 10) == ", ".join(["x"] * 10)
-    assert name_some([str(n) for n in range(1_212)]).endswith("8, 9 and 1,202 more")
-    assert name_some(["a"] * 10, 25).endswith("a and 15 more")
+    assert join_keys(["x"] * 10) == ", ".join(["x"] * 10)
+    assert join_keys([str(n) for n in range(1_212)]).endswith("8, 9 and 1,202 more")
+    assert join_keys(["a"] * 10, 25).endswith("a and 15 more")

@@ -316,7 +316,7 @@ def test_accuracy_on_later_actuals_equals_metrics_of_these_weeks(made: RandomRun
             row = {"id": dataset_id, "key": key, "first": LAST + timedelta(weeks=1)}
             row["units"] = [None if np.isnan(u) else u for u in y.tolist()]
             cur.execute("INSERT INTO fcst_app.sales VALUES (%(id)s, %(key)s, %(first)s, %(units)s::float8[])", row)
-    found = comparison.true_accuracy(made.job)
+    found = comparison.accuracy_on_actuals(made.job)
     assert found is not None
     row = found[1].set_index("model").loc[MODEL]
     y = np.concatenate(list(later.values()))

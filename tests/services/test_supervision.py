@@ -93,8 +93,8 @@ def test_error_of_a_failed_interpreter_start_is_read_from_stderr(
 
 
 def test_database_that_responds_with_an_error_is_reachable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert supervision.has_database()
+    assert supervision.is_database_reachable()
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/d")
-    assert not supervision.has_database()
+    assert not supervision.is_database_reachable()
     monkeypatch.setenv("DATABASE_URL", "nonsense")
-    assert supervision.has_database()
+    assert supervision.is_database_reachable()

@@ -259,9 +259,9 @@ def test_a_task_that_has_not_begun_may_wait_longer(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
     (claimed,) = attempts.claim(WORKER, 1)
-    (waiting,) = attempts.list_touches([claimed.batch_id], 10.0, 20.0)
+    (waiting,) = attempts.list_heartbeats([claimed.batch_id], 10.0, 20.0)
     attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
-    (begun,) = attempts.list_touches([claimed.batch_id], 10.0, 20.0)
+    (begun,) = attempts.list_heartbeats([claimed.batch_id], 10.0, 20.0)
     assert (waiting.limit_s, begun.limit_s) == (40, 20)
     assert begun.touched_at > waiting.touched_at
 

@@ -21,8 +21,8 @@ from starlette.routing import Mount
 
 from fcst.api.app import create_api
 from fcst.cli.main import main
-from fcst.errors import DatabaseAway, InputError, NoRoom
-from fcst.files import room_in
+from fcst.errors import DatabaseAway, DiskFull, InputError
+from fcst.files import free_space
 from fcst.services import datasets, health, jobs, loading
 from fcst.settings import PROJECT, child_environment
 from fcst.specs import IngestSpec, JobSpec
@@ -150,7 +150,7 @@ def test_server_on_a_full_disk_is_away_until_space_is_free(home: Path) -> None:
 def test_load_without_free_space_is_refused_and_the_server_keeps_running(home: Path, tmp_path: Path) -> None:
     write_sales(tmp_path / "sales.csv", 400, 120)
     fill(home.parent / "unrelated", left=160 * MB // 20 + MB // 2)
-    assert 0 < room_in(home) < MB
+    assert 0 < free_space(home) < MB
     with pytest.raises(InputError, match="disk space"):
         loading.wait_for_ingest(request(tmp_path / "sales.csv"))
     assert fetch_one("has_data") == {"found": True}, "the ingest is there, with its reason"
@@ -225,14 +225,14 @@ def test_downloads_keep_the_reserve_free_and_return_507(shop: Path, ballast: Pat
         answer = ask("GET", f"/api/jobs/1/{query}")
         assert (answer.status_code, answer.json()["status"]) == (507, 507), answer.text
         assert answer.json()["hint"] == "Free space in FCST_HOME, then try again."
-    assert not list((shop / "tmp").iterdir()) and room_in(shop) >= 0
+    assert not list((shop / "tmp").iterdir()) and free_space(shop) >= 0
     ballast.unlink()
     assert ask("GET", "/downloads/1/forecasts.xlsx").status_code == 200
 
 
 def test_upload_without_free_space_is_refused_before_it_is_copied(shop: Path, ballast: Path) -> None:
     leave_reserve(ballast, MB)
-    with pytest.raises(NoRoom, match="It needs about 3.0 MB, and 1.0 MB is available|needs about 3.0 MB"):
+    with pytest.raises(DiskFull, match="It needs about 3.0 MB, and 1.0 MB is available|needs about 3.0 MB"):
         loading.save_upload("sales.csv", io.BytesIO(b"x" * 3 * MB))
     assert not (shop / "uploads").exists()
     content = io.BytesIO(b"x" * (MB // 2))
@@ -273,7 +273,7 @@ def test_backup_on_the_disk_of_the_database_keeps_the_reserve_free(
     leave_reserve(ballast)
     assert main(["backup", str(path)]) == FAILED
     assert f"Not enough disk space for the file {path}" in capsys.readouterr().err
-    assert not list(shop.parent.glob("*backup")) and not list(shop.parent.glob(".*part")) and room_in(shop) >= 0
+    assert not list(shop.parent.glob("*backup")) and not list(shop.parent.glob(".*part")) and free_space(shop) >= 0
 
 
 LONG = "(SELECT string_agg(md5(g::text || unique_id), '') FROM generate_series(1, 1600) AS g)"

@@ -20,9 +20,11 @@ def _by_names(draft: Draft) -> None:
     taken = {column for names in draft.given.values() for column in names}
     left_out = taken | draft.columns.nested | draft.periods.keys()
     named = [name for name in draft.columns.names if name not in left_out]
-    of_dates = candidates(named).get("date", [])
-    if of_dates and draft.columns.sample and not is_known(of_dates[0], "date"):  # known only by its words: Day of week
-        named = [n for n in named if n not in of_dates or find_date_format(draft.columns.cells(n)[:200])]
+    date_question = candidates(named).get("date", [])
+    if (
+        date_question and draft.columns.sample and not is_known(date_question[0], "date")
+    ):  # known only by its words: Day of week
+        named = [n for n in named if n not in date_question or find_date_format(draft.columns.cells(n)[:200])]
     for role, names in recognise_roles(named).items():
         draft.decide(role, names, "column name")
     for role, names in draft.given.items():

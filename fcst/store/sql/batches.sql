@@ -145,7 +145,7 @@ WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
--- list_touches
+-- list_heartbeats
 -- The last heartbeats of the given batches, and the longest time allowed without one: the time limit of an item plus a
 -- margin. A task that has not begun may still wait for a worker process.
 SELECT b.batch_id, b.touched_at, (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s

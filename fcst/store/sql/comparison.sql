@@ -109,7 +109,7 @@ JOIN fcst_app.datasets d USING (dataset_id)
 JOIN fcst_app.datasets n ON n.name = d.name AND n.last_wk_end_dt > d.last_wk_end_dt AND n.week_end = d.week_end
 WHERE j.job_id = %(job_id)s ORDER BY n.last_wk_end_dt DESC, n.version DESC LIMIT 1;
 
--- true_accuracy
+-- accuracy_on_actuals
 -- Totals of a run's forecasts, the actuals of a newer dataset, and the errors; the program inserts the coverage by
 -- level. Missing weeks are not counted.
 SELECT f.model, count(DISTINCT f.unique_id) AS n_items, count(DISTINCT w.wk_end_dt) AS n_weeks,

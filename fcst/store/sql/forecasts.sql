@@ -149,7 +149,7 @@ ORDER BY p.sales_rank, f.model, s.step;
 SELECT k.unique_id FROM unnest(%(unique_ids)s::text[]) k (unique_id)
 WHERE NOT EXISTS (SELECT 1 FROM fcst_app.job_items i WHERE i.job_id = %(job_id)s AND i.unique_id = k.unique_id);
 
--- sum_sold_since
+-- sum_later_actuals
 -- Actuals of a newer dataset for some items of a run in the forecast weeks, summed by week.
 SELECT %(first)s::date + 7 * (n - 1) AS wk_end_dt,
        sum(s.unit_sales[(%(first)s::date - s.first_wk_end_dt) / 7 + n]) AS unit_sales

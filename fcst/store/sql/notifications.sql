@@ -11,7 +11,7 @@ WHERE notification_id IN (
 )
 RETURNING notification_id, job_id, ended_at, attempts, data;
 
--- note_delivery
+-- mark_delivered
 -- Marks a notification as delivered.
 UPDATE fcst_app.notifications SET delivered_at = now(), error = NULL WHERE notification_id = %(notification_id)s;
 

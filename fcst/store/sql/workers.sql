@@ -59,8 +59,8 @@ SELECT ARRAY(SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_re
        EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) AS has_ingests,
        (SELECT min(CASE WHEN due_at > now() + interval '5 hours' THEN 0 ELSE EXTRACT(epoch FROM (due_at - now())) END)::float8
         FROM fcst_app.notifications
-        WHERE %(is_telling)s AND delivered_at IS NULL AND gave_up_at IS NULL
-          AND ended_at > now() - interval '1 day') AS next_end_s,
+        WHERE %(include_notifications)s AND delivered_at IS NULL AND gave_up_at IS NULL
+          AND ended_at > now() - interval '1 day') AS next_notification_s,
        EXISTS (
            SELECT 1 FROM fcst_app.jobs j WHERE j.status IS NULL AND NOT EXISTS (
                SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fcst.errors import BadRows, InputError, NoRoom
+from fcst.errors import BadRows, DiskFull, InputError
 from fcst.ingest import archives
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, read_series
@@ -117,7 +117,7 @@ def inspect(path: Path, **options: Any) -> loading.Inspection:
     spec = IngestSpec(paths=(str(path),), name="n", **options)
     try:
         inspection = loading.inspect(spec)
-        loading.check_files(spec, loading.look_into(spec))
+        loading.check_files(spec, loading.inspect_files(spec))
         return inspection
     except InputError as exc:
         check_message(exc)
@@ -881,7 +881,7 @@ def noisy(n_rows: int) -> str:
 def test_full_disk_is_reported(tmp_path: Path, small_disk: Path, name: str, pack: Callable[[str], bytes]) -> None:
     path = tmp_path / name
     path.write_bytes(pack(noisy(150_000)))
-    with pytest.raises(NoRoom) as caught:
+    with pytest.raises(DiskFull) as caught:
         read_series(
             IngestSpec(paths=(str(path),), name="n"), 7, Resources(small_disk, "60MB", 2, 10**9, Folders([Path("/")]))
         )
@@ -896,7 +896,7 @@ def test_page_check_reports_a_full_disk(
 ) -> None:
     monkeypatch.setenv("FCST_HOME", str(small_disk))
     (tmp_path / "sales.zip").write_bytes(zip_of("sales.csv.gz", gzip.compress(noisy(300_000).encode(), 1)))
-    with pytest.raises(NoRoom, match="disk space for the unpacked "):
+    with pytest.raises(DiskFull, match="disk space for the unpacked "):
         inspect(tmp_path / "sales.zip")
 
 

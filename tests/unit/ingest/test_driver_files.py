@@ -13,7 +13,7 @@ from fcst.errors import InputError
 from fcst.ingest.driver_checks import KeySales
 from fcst.ingest.driver_columns import MAX_WORDS
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
-from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
+from fcst.ingest.driver_plans import PlanDataset, find_plan_tables, read_plan
 from fcst.ingest.folders import Folders
 from fcst.ingest.sources import Workspace
 from fcst.specs import WIDE, IngestSpec
@@ -52,7 +52,7 @@ def plan(
     own.mkdir()
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=1, **options)
     workspace = Workspace(own, 10**9)
-    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {"item": list(item_columns)}).parts(spec)
+    parts = find_plan_tables(spec, Folders((Path("/"),)), workspace, {"item": list(item_columns)}).parts(spec)
     dataset = PlanDataset(
         weeks=DATASET,
         item_columns=item_columns,

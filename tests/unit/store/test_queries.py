@@ -166,7 +166,7 @@ PLACEHOLDERS = {
     "place_of_job_item": ["{chosen}", "{chosen}"],
     "list_job_items": ["{chosen}", "{abc}", "{xyz}", "{rows}", "{joined}"],
     "page_of_plan": ["{season}", "{which}"],
-    "sum_sold_since": ["{which}"],
+    "sum_later_actuals": ["{which}"],
     "keys_with_uplift": ["{which}"],
     "scenario_weeks": ["{which}"],
     "sum_scenarios": ["{weeks}"],
@@ -210,7 +210,7 @@ PLACEHOLDERS = {
     "store_sums": ["{columns}", "{sums}"],
     "store_sums_by_key": ["{by}", "{columns}", "{sums}"],
     "store_horizon_sums": ["{columns}", "{columns}", "{sums}"],
-    "true_accuracy": ["{levels}"],
+    "accuracy_on_actuals": ["{levels}"],
     "sum_groups": [
         *("{value}", "{down}", "{up}", "{squares_down}", "{squares_up}"),
         *("{rows}", "{joined}", "{condition}", "{order}"),
