@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fcst import states  # noqa: E402
 from fcst.api.app import create_api  # noqa: E402
-from fcst.cli.main import _parser  # noqa: E402
+from fcst.cli.main import make_parser  # noqa: E402
 from fcst.compute.models import CATALOGUE, COMBINATIONS  # noqa: E402
 from fcst.settings import SETTINGS  # noqa: E402
 from fcst.ui.glossary import GROUPS  # noqa: E402
@@ -39,7 +39,7 @@ def settings() -> str:
 
 
 def commands() -> str:
-    (found,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    (found,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
     return table(("command", "what it does"), ((f"`{choice.dest}`", choice.help) for choice in found._choices_actions))
 
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from fcst.cli.main import _parser
+from fcst.cli.main import make_parser
 from fcst.settings import PROJECT, SETTINGS
 
 CONTAINER = (PROJECT / "Containerfile").read_text("utf-8")
@@ -61,7 +61,7 @@ def test_services_run_commands_with_settings_that_there_are(service: str) -> Non
     about = COMPOSE["services"][service]
     (command,) = re.findall(r"^CMD (\[.+\])$", CONTAINER, re.MULTILINE)
     program, *words = about.get("command") or json.loads(command)
-    assert program == "fcst" and _parser().parse_args(words).run
+    assert program == "fcst" and make_parser().parse_args(words).run
     assert set(about["environment"]) <= set(SETTINGS)
     assert about["build"]["dockerfile"] == "Containerfile"
     assert about["depends_on"]["db"]["condition"] == "service_healthy"
