@@ -2,9 +2,11 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +61,18 @@ def test_every_command_works_as_documented(port: int, tmp_path: Path) -> None:
     assert len(rows) == 40 * 8 and {row["model"] for row in rows} == {"AutoETS"}
     assert {row["model"] for row in ask(metrics)["metrics"]} >= {"AutoETS", "Naive"}
     assert ask(cancel) == {"job_id": 1, "is_new": False}
+
+
+def test_notebook_runs_from_file_to_metrics(port: int) -> None:
+    cells = json.loads((PROJECT / "docs" / "how-to" / "api.ipynb").read_text("utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    shown = [f"print({cell.splitlines()[-1]})" for cell in code[1:]]  # what a notebook shows below a cell
+    program = "\n".join(line for pair in zip(code, ["", *shown], strict=True) for line in pair)
+    env = {**os.environ, "FCST_URL": f"http://localhost:{port}"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "completed\n" in done.stdout and "completed 20\n" in done.stdout
+    assert "AutoETS" in done.stdout and "wape" in done.stdout
 
 
 def test_webhook_example_verifies_signatures(capsys: pytest.CaptureFixture[str]) -> None:
