@@ -111,7 +111,7 @@ def level_error(y: FloatArray, life: Life, cutoff: int) -> float:
     return LEVEL_ERROR / (1 + n_own / LEVEL_WEEKS)
 
 
-def continued(
+def apply_lifecycle(
     own: Series,
     origin: Origin | None,
     sources: Sequence[tuple[Series, float]],

@@ -13,7 +13,7 @@ from fcst import logs
 from fcst.engine import retry_policy, task
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.engine.retry_policy import Cause
-from fcst.engine.unchanged import Unchanged
+from fcst.engine.unchanged import ChangeTimer
 from fcst.errors import DatabaseAway, DiskFull, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings, Webhook
 from fcst.store import attempts, ingests, jobs, workers
@@ -80,8 +80,8 @@ class Dispatcher:
         self._local: LocalPool | None = None
         self._running: list[_Running] = []
         self._rescue_due = 0.0
-        self._leases = Unchanged[str]()
-        self._touches = Unchanged[int]()
+        self._leases = ChangeTimer[str]()
+        self._touches = ChangeTimer[int]()
         self._polled: tuple[float, workers.PendingWork] | None = None
         self._problem = ""
         self._notifier = _notifier(settings.webhook)

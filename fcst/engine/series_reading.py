@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Protocol
 
-from fcst.compute.lifecycles import continued
+from fcst.compute.lifecycles import apply_lifecycle
 from fcst.compute.series import Series
 from fcst.drivers import assemble
 from fcst.lifecycles import Lifecycle
@@ -43,9 +43,9 @@ def read_series(run: RunData, records: Sequence[SalesRecord]) -> list[Series]:
         found, series = known.get(unique_id), own[unique_id]
         last_day = (found and found.last_day) or last_days.get(unique_id)
         if found is None:
-            return series if last_day is None else continued(series, None, (), None, last_day)
+            return series if last_day is None else apply_lifecycle(series, None, (), None, last_day)
         sources = [(series_of(source.unique_id), source.factor) for source in found.sources if source.unique_id in own]
-        return continued(series, found.origin if sources else None, sources, found.launch, last_day)
+        return apply_lifecycle(series, found.origin if sources else None, sources, found.launch, last_day)
 
     return [series_of(record.unique_id) for record in records]
 

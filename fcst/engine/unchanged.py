@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 
 
-class Unchanged(Generic[K]):
+class ChangeTimer(Generic[K]):
     """Last values by key, and when they were first seen.
 
     Uses the monotonic clock, because wall clocks here and at the database may jump.

@@ -32,9 +32,7 @@ class _Head:
     def check(self) -> None:
         """Checks the limits after more bytes arrived."""
         transport, cycle = self.protocol.transport, self.protocol.cycle
-        if (
-            transport.is_closing() or transport.get_protocol() is not self.protocol
-        ):  # closed, or upgraded to a websocket
+        if transport.is_closing() or transport.get_protocol() is not self.protocol:  # closed, or now a websocket
             self.end()
             return
         # Chunked bodies have a length before each chunk. The parser buffers all other bytes, also during a response.

@@ -231,7 +231,7 @@ def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str
         key=f"date_format_{number}",
         placeholder=(reading or "choose above")
         if inspection.date_question
-        else f"{inspection.date_format or 'none'} (detected)",
+        else f"{inspection.date_format or 'date type'} (detected)",
         help="strptime codes: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(

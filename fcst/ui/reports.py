@@ -97,7 +97,7 @@ def report_lines(dataset: Dataset) -> list[str]:
 def _cancelled_lines(cancelled: CancelledOrders) -> list[str]:
     if not cancelled.n_rows:
         return []
-    done = "are left out" if cancelled.is_dropped else "count"
+    done = "left out" if cancelled.is_dropped else "included"
     return [
         f"{count(cancelled.n_rows, 'row')} ({large(cancelled.units)} units) of cancelled or refunded orders {done}: "
         f"{plain(cancelled.column)} is {plain(' or '.join(cancelled.values))}."
@@ -130,7 +130,7 @@ def _promo_line(dataset: Dataset) -> str:
 def _duplicate_lines(found: Duplicates) -> list[str]:
     lines = []
     if found.n:
-        done = "are counted once" if found.n_dropped else "are added up"
+        done = "counted once" if found.n_dropped else "added up"
         lines.append(f"{count(found.n, 'duplicate row')} (same {found.key}) {done}.")
         if found.n_differing:
             lines.append(

@@ -1,18 +1,18 @@
-"""Auto on real series: how near it comes on weeks it has not seen, how much its intervals hold, what it costs.
+"""Accuracy, coverage and cost of Auto on real series.
 
     python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N] [--no-learning] [--drivers]
 
 The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
 more), `stores` (Store Item Demand), `rossmann` and `juice` (600 series each of Rossmann Store Sales and of Dominick's
 orange juice, of 113 weeks or more) and `sample` (the bundled one). All but the last are read from `../shared/data`.
-Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
-Before that, what can be learned from all series of the set is learned at the cutoff; `--no-learning` leaves it out.
-Beside Auto stands the best of every single model of the catalogue, their equal-weight mean and their median, chosen in
-hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
+The last 13 weeks are scored. With `--back N` the data end 13 · N weeks earlier: rules are chosen there, never on the
+last weeks. Before forecasting, parts are learned across all series of the set at the cutoff, unless `--no-learning`.
+Auto is compared with the best in hindsight of all single models of the catalogue, their equal-weight mean and their
+median: by WAPE and MASE for smooth and erratic items, by RMSSE for the others.
 
-With `--drivers` Auto is scored with the effects of drivers and without them, on the sets that have drivers (`rossmann`,
-`juice`, `sample`, and `favorita`, whose 17 weeks are scored on the last 4, beside a forecast from history without
-promotional rows); drivers are known over the weeks that are scored, effects are learnt from the weeks before.
+With `--drivers` Auto is scored with and without effects of drivers, on the sets that have drivers (`rossmann`, `juice`,
+`sample`, and `favorita`, whose 17 weeks are scored on the last 4, and compared with a forecast from history without
+promotional rows). Drivers are known in the scored weeks; effects are learned from the weeks before.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from tests.benchmarks.driver_sets import DRIVER_SETS, favorita, promoted  # noqa
 SHARED = PROJECT.parent / "shared" / "data"
 LEVELS = (80, 95)
 FEW_WEEKS = 4
-"""That are scored of a set of few weeks."""
+"""Scored weeks of a set with few weeks."""
 
 LAST_WK_END_DT = date(2024, 6, 1)
 Table = dict[str, np.ndarray]
@@ -73,7 +73,7 @@ def read_online() -> Table:
     parts = [part.assign(date=pd.to_datetime(part["date"]), item=part["item"].astype(str)) for part in parts]
     parts[1] = parts[1][parts[1]["date"] > parts[0]["date"].max()]  # the files overlap
     rows = pd.concat(parts)
-    series = weekly(rows[rows["item"].str.match(r"\d{5}")])  # the others are postage, fees, and the like
+    series = weekly(rows[rows["item"].str.match(r"\d{5}")])  # others are postage, fees, and so on
     return {key: y for key, y in series.items() if len(y) >= 73}
 
 
@@ -112,7 +112,7 @@ def read_juice() -> Table:
 
 
 def chosen(series: Table) -> Table:
-    """600 of the series with 113 weeks or more, at random, always the same."""
+    """600 random series with 113 weeks or more, with a fixed seed."""
     keys = sorted(key for key, y in series.items() if len(y) >= 100 + H)
     return {keys[i]: series[keys[i]] for i in np.random.default_rng(7).permutation(len(keys))[:600]}
 
@@ -137,7 +137,7 @@ SETS = {
 
 
 def weekly(rows: pd.DataFrame) -> Table:
-    """Units by item and whole week to Saturday, from the first sale on; returns netted, a week below zero is 0."""
+    """Units by item and complete week ending on Saturday, from the first sale on; returns are netted, clipped at 0."""
     days = rows["date"].dt.normalize()
     ends = days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D")
     is_whole = (ends - pd.Timedelta(days=6) >= days.min()) & (ends <= days.max())
@@ -148,7 +148,7 @@ def weekly(rows: pd.DataFrame) -> Table:
 
 
 def attributes(name: str, key: str) -> dict[str, str]:
-    """What is known of an item: for `stores` and `juice` the parts of its key."""
+    """Attributes of an item: for `stores` and `juice` the parts of its key."""
     if name in ("stores", "juice"):
         store, _, item = key.partition("_")
         return {"store": store, "item": item}
@@ -168,7 +168,7 @@ def score(item: Series, actual: np.ndarray, models: list[str], learned: Mapping[
     seconds = time.process_time() - begin
     mae, mse = metrics.naive_mae(y), metrics.naive_mse(y)
     singles = {name: single(fits, histories.at(histories.end), name) for name in models}
-    together = np.array(list(singles.values()))
+    all_singles = np.array(list(singles.values()))
     row = {
         "is_dense": demand_class(y) not in SPARSE_CLASSES,
         "sells_always": (y == 0).mean() < 0.1,
@@ -179,7 +179,7 @@ def score(item: Series, actual: np.ndarray, models: list[str], learned: Mapping[
         "naive_smape": metrics.smape(actual, np.full(H, y[-1])),
         "seconds": seconds,
     }
-    others = {**singles, "mean": together.mean(0), "median": np.median(together, axis=0)} if models else {}
+    others = {**singles, "mean": all_singles.mean(0), "median": np.median(all_singles, axis=0)} if models else {}
     for name, mean in {"Auto": found.mean, **others}.items():
         row[f"abs_error {name}"] = np.abs(mean - actual).sum()
         row[f"mase {name}"] = metrics.mase(actual, mean, mae)
@@ -191,13 +191,13 @@ def score(item: Series, actual: np.ndarray, models: list[str], learned: Mapping[
 
 
 def single(fits: Fits, history: History, name: str) -> np.ndarray:
-    """The forecast of a model by itself, or of its fallback."""
+    """The forecast of a single model, or of its fallback."""
     forecasts = (fits.forecast(made_by, history) for made_by in chain(name))
     return next(forecast for forecast in forecasts if not isinstance(forecast, NoFit))
 
 
-def beside(rows: pd.DataFrame, metric: str) -> str:
-    """Auto's metric and its ratio to the best in hindsight."""
+def compare_with_best(rows: pd.DataFrame, metric: str) -> str:
+    """Auto's metric, and its ratio to the best model in hindsight."""
     if metric == "WAPE":
         columns = [name for name in rows if name.startswith("abs_error ")]
         found = rows[columns].sum() / rows["actual"].sum()
@@ -211,7 +211,7 @@ def beside(rows: pd.DataFrame, metric: str) -> str:
 
 
 def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
-    yield f"{name}: {len(rows):,} series, {1e3 * rows['seconds'].mean():.0f} ms of a processor each"
+    yield f"{name}: {len(rows):,} series, {1e3 * rows['seconds'].mean():.0f} ms of CPU time each"
     if name == "m4":
         owa = (
             rows["mase Auto"].mean() / rows["naive_mase"].mean() + rows["smape"].mean() / rows["naive_smape"].mean()
@@ -221,15 +221,15 @@ def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
             f"Naive {100 * rows['naive_smape'].mean():.3f}, {rows['naive_mase'].mean():.3f} (published: 9.161, 2.777)"
         )
     yield (
-        f"    all: {beside(rows, 'WAPE')}, bias {rows['error'].sum() / rows['actual'].sum():+.1%}, "
-        + ", ".join(f"{level} % holds {rows[f'coverage_{level}'].mean():.1%}" for level in LEVELS)
+        f"    all: {compare_with_best(rows, 'WAPE')}, bias {rows['error'].sum() / rows['actual'].sum():+.1%}, "
+        + ", ".join(f"{level} % covers {rows[f'coverage_{level}'].mean():.1%}" for level in LEVELS)
     )
     for what, part in (
         ("smooth, erratic", rows[rows["is_dense"]]),
         ("intermittent, lumpy", rows[~rows["is_dense"]]),
     ):
         if len(part):
-            metrics_of_part = "  ".join(beside(part, metric) for metric in ("WAPE", "MASE", "RMSSE"))
+            metrics_of_part = "  ".join(compare_with_best(part, metric) for metric in ("WAPE", "MASE", "RMSSE"))
             yield f"    {what:<20} n {len(part):>5,}  {metrics_of_part}"
     for what, part in (
         ("under 10 % zeros", rows[rows["sells_always"]]),
@@ -244,7 +244,7 @@ def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
 
 
 def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
-    """Of all weeks, promotion weeks and others: WAPE, bias, what the 80 % interval holds."""
+    """WAPE, bias and coverage of the 80 % interval, for all weeks, promotion weeks and others."""
     h = FEW_WEEKS if name == "favorita" else H
     whole = [s for s in DRIVER_SETS[name]() if len(s.y) > h * (1 + back)]
     cut = {s.unique_id: replace(s, y=s.y[: len(s.y) - h * (1 + back)]) for s in whole}
@@ -257,24 +257,24 @@ def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
     ends = {s.unique_id: len(cut[s.unique_id].y) for s in whole}
     actual = np.array([s.y[ends[s.unique_id] :][:h] for s in whole])
     is_promoted = np.array([promoted(s, ends[s.unique_id], ends[s.unique_id] + h) for s in whole])
-    yield f"{name}: {len(whole):,} series; learnt in {seconds:.1f} s of a processor"
+    yield f"{name}: {len(whole):,} series; learned in {seconds:.1f} s of CPU time"
     known_series = [cut[s.unique_id] for s in whole]
-    ways = [("without drivers", known_series, {}), ("with drivers", known_series, effects)]
-    ways.append(("with all that is learnt", known_series, learned))
+    methods = [("without drivers", known_series, {}), ("with drivers", known_series, effects)]
+    methods.append(("with all learned parts", known_series, learned))
     if name == "favorita":
         filtered = {s.unique_id: s.y for s in favorita(is_filtered=True)}
         plain = [replace(s, y=filtered[s.unique_id][: len(s.y)], drivers=()) for s in known_series]
-        ways.append(("without promotional rows", plain, {}))
-    for what, series, known in ways:
+        methods.append(("without promotional rows", plain, {}))
+    for what, series, known in methods:
         begin = time.process_time()
         mean, lo, hi = forecast_all(series, known, h)
-        yield f"    {what}: {1e3 * (time.process_time() - begin) / len(whole):.0f} ms of a processor each"
+        yield f"    {what}: {1e3 * (time.process_time() - begin) / len(whole):.0f} ms of CPU time each"
         for part, is_in in (("all", is_promoted | True), ("promotion", is_promoted), ("other", ~is_promoted)):
             error, sold = (mean - actual)[is_in], actual[is_in].sum()
             held = ((lo <= actual) & (actual <= hi))[is_in].mean()
             yield (
                 f"        {part:<10} {is_in.sum():>6,} weeks  WAPE {np.abs(error).sum() / sold:.4f}, "
-                f"bias {error.sum() / sold:+.1%}, 80 % holds {held:.1%}"
+                f"bias {error.sum() / sold:+.1%}, 80 % covers {held:.1%}"
             )
 
 
@@ -290,12 +290,12 @@ def forecast_all(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
-    parser.add_argument("--back", type=int, default=0, help="quarters that all ends earlier")
-    parser.add_argument("--limit", type=int, help="of a set this many series at random, always the same")
+    parser.add_argument("--back", type=int, default=0, help="end the data this many quarters earlier")
+    parser.add_argument("--limit", type=int, help="use this many random series of a set, with a fixed seed")
     parser.add_argument("--alone", action="store_true", help="without the other models")
-    parser.add_argument("--no-learning", action="store_true", help="without what is learned from all series")
-    parser.add_argument("--arima", action="store_true", help="with AutoARIMA among the others, which takes its time")
-    parser.add_argument("--drivers", action="store_true", help="with the effects of drivers and without them")
+    parser.add_argument("--no-learning", action="store_true", help="without parts learned across series")
+    parser.add_argument("--arima", action="store_true", help="compare with AutoARIMA too, which is slow")
+    parser.add_argument("--drivers", action="store_true", help="with and without effects of drivers")
     args = parser.parse_args()
     models = [] if args.alone else [name for name in CATALOGUE if args.arima or "ARIMA" not in name]
     if args.drivers:
@@ -313,7 +313,7 @@ def main() -> None:
         learned = {} if args.no_learning else learn(list(items.values()), 0, H)
         if learned:
             seconds = (time.process_time() - begin) / len(learned)
-            print(f"{name}: learnt at {len(learned)} cutoffs, {seconds:.1f} s each: {learned[0].summary()['parts']}")
+            print(f"{name}: learned at {len(learned)} cutoffs, {seconds:.1f} s each: {learned[0].summary()['parts']}")
         keys = sorted(series)
         if args.limit and args.limit < len(keys):
             keys = np.random.default_rng(0).choice(keys, args.limit, replace=False).tolist()

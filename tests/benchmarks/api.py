@@ -1,9 +1,9 @@
-"""How fast the API answers: by itself, and 100 clients at once, with a run of 4,000 items × 13 weeks × 3 models.
+"""Response times of the API, with one client and with 100, for a run of 4,000 items × 13 weeks × 3 models.
 
     python tests/benchmarks/api.py [--requests 200] [--clients 100]
 
-Each kind of request stands beside `/healthz` of the same server at the same time: what is above it is ours. A file of
-the run over HTTP stands beside the same file written by the command line's function in this process.
+Each request is compared with `/healthz` of the same server at the same time. A file of the run over HTTP is compared
+with the same file written in this process by the function of the command line.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SPEC = JobSpec(models=MODELS, h=13, batch_size=25)
 
 
 async def ask(client: httpx.AsyncClient, path: str) -> float:
-    """Milliseconds until the whole answer is there."""
+    """Milliseconds until the complete response has arrived."""
     begun = time.perf_counter()
     (await client.get(path)).raise_for_status()
     return 1000 * (time.perf_counter() - begun)
@@ -40,7 +40,7 @@ async def alone(base: str, path: str, n: int) -> list[float]:
 
 
 async def crowd(base: str, paths: list[str], n_clients: int, n: int) -> tuple[list[float], float]:
-    """All times, and requests a second; each client asks for one path after the other."""
+    """All times, and requests per second; each client requests the paths in turn."""
 
     async def one(number: int) -> list[float]:
         async with httpx.AsyncClient(base_url=base, timeout=60) as client:
@@ -51,10 +51,10 @@ async def crowd(base: str, paths: list[str], n_clients: int, n: int) -> tuple[li
     return [ms for times in found for ms in times], n_clients * n / (time.perf_counter() - begun)
 
 
-def tell(name: str, times: list[float], ground: float) -> None:
+def print_times(name: str, times: list[float], base_ms: float) -> None:
     p95 = statistics.quantiles(times, n=20)[18]
     median = statistics.median(times)
-    print(f"{name:<34}{median:8.1f} ms  p95 {p95:7.1f} ms  {median / ground:6.1f} × /healthz", flush=True)
+    print(f"{name:<34}{median:8.1f} ms  p95 {p95:7.1f} ms  {median / base_ms:6.1f} × /healthz", flush=True)
 
 
 def main() -> None:
@@ -75,11 +75,11 @@ def main() -> None:
             }
             asyncio.run(alone(base, "/healthz", 20))
             for name, path in paths.items():
-                ground = statistics.median(asyncio.run(alone(base, "/healthz", args.requests)))
-                tell(name, asyncio.run(alone(base, path, args.requests)), ground)
+                base_ms = statistics.median(asyncio.run(alone(base, "/healthz", args.requests)))
+                print_times(name, asyncio.run(alone(base, path, args.requests)), base_ms)
             times, rate = asyncio.run(crowd(base, list(paths.values()), args.clients, 10))
-            tell(f"{args.clients} clients at once, mixed", times, ground)
-            print(f"{rate:,.0f} requests a second")
+            print_times(f"{args.clients} clients at once, mixed", times, base_ms)
+            print(f"{rate:,.0f} requests per second")
             for file_format in ("csv", "parquet"):
                 path = f"/api/jobs/{job_id}/forecasts?format={file_format}"
                 over_http = min(asyncio.run(alone(base, path, 3)))

@@ -1,6 +1,6 @@
--- A submitted run becomes one that has been computed, or partly so: numbers that mean nothing, as many as there would be.
+-- Turns a submitted run into a computed or partly computed one, with random numbers of realistic size.
 
--- Items, of which one in fails_in fails, for one of seven reasons; models with ten candidates each.
+-- Items: one in fails_in fails, with one of seven reasons; models have ten candidates each.
 UPDATE fcst_app.job_items i
 SET finished_at = now(), attempt = 1, outcome = o.outcome, provenance = p.provenance,
     reason = CASE WHEN o.outcome = 'failed' THEN 'a history of kind ' || mod(i.sales_rank, 7) || ' cannot be fitted' END
@@ -71,7 +71,7 @@ FROM (
     WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' GROUP BY i.unique_id, n HAVING count(*) = 13
 ) s CROSS JOIN unnest(%(measured)s) m;
 
--- Batches; of one in 50 a worker is lost first. The events are written by the trigger.
+-- Batches: one in 50 loses its worker once. A trigger writes the events.
 UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, started_at = now(), worker_id = %(worker)s
 WHERE job_id = %(job_id)s AND batch_no <= %(n_done)s;
 UPDATE fcst_app.batch_status SET stage = 'submitted', error = 'its worker was lost'
@@ -88,7 +88,7 @@ FROM (
 ) i
 WHERE b.batch_id = i.batch_id AND b.stage = 'saving';
 
--- Two at a time, a second each, the last one now.
+-- Times: two batches at a time, one second each, the last one now.
 UPDATE fcst_app.batch_status b
 SET submitted_at = s.at, started_at = s.at, finished_at = s.at + interval '1 s'
 FROM (

@@ -1,12 +1,13 @@
-"""Which rules Auto should combine its candidates by: tried on forecasts that are fitted once and kept.
+"""Compares rules for Auto's combination on forecasts that are fitted once and stored.
 
     python tests/benchmarks/combining.py fit FOLDER SET [--back 1] [--weeks 0] [--limit 0]
     python tests/benchmarks/combining.py score FOLDER
 
 `fit` takes a set of `accuracy.py`, ends it `--back` quarters before its last 13 weeks, cuts histories to their last
-`--weeks` (0: whole), and keeps in FOLDER what all candidates forecast from there and in Auto's windows, in minutes.
-`score` combines what is kept by each rule of RULES, in seconds, and prints WAPE, MASE, RMSSE and bias, and their ratio
-to today's rule. Edit RULES to try another. Rules are chosen with `--back 1` and more, never on the last 13 weeks.
+`--weeks` (0: not cut), and stores in FOLDER the forecasts of all candidates from there and in Auto's windows. It takes
+minutes. `score` combines the stored forecasts by each rule of RULES, in seconds, and prints WAPE, MASE, RMSSE and bias,
+and their ratio to the current rule. Edit RULES to try others. Rules are chosen with `--back 1` or more, never on the
+last 13 weeks.
 """
 
 import argparse
@@ -35,24 +36,24 @@ from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.records import FloatArray  # noqa: E402
 from tests.benchmarks.accuracy import SETS  # noqa: E402
 
-SLOW = ("AutoARIMA", "AutoARIMA-Fourier")  # a third of a second a fit
+SLOW = ("AutoARIMA", "AutoARIMA-Fourier")  # a third of a second per fit
 DENSE_ONLY = ("AutoCES", "MSTL", "STL-ETS")  # slow, and in no pool of sparse items
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What all candidates forecast of one series: C candidates, W windows.
+    """Forecasts of one series by all candidates: C candidates, W windows.
 
     Parameters
     ----------
     y
-        (T,) the history, missing weeks filled in.
+        (T,) history, with missing weeks filled in.
     actual
         (H,) units sold after it.
     final
-        candidate -> (H,) its forecast of them.
+        candidate -> (H,) forecast of these weeks.
     windows
-        (W, C, H) the forecasts of `names` in Auto's windows, the latest first; NaN where one could not be fitted.
+        (W, C, H) forecasts of `names` in Auto's windows, latest first; NaN where one could not be fitted.
     sold
         (W, H) units sold in the windows.
     """
@@ -98,7 +99,7 @@ def fit_set(args: argparse.Namespace) -> None:
 
 
 def auto(fitted: Fitted, rule: Rule, n_windows: int) -> FloatArray:
-    """(H,) the forecast of Auto by a rule."""
+    """(H,) forecast of Auto by a rule."""
     if np.ptp(fitted.y) == 0:
         return np.full(H, fitted.y[0])
     names = [name for name in dict.fromkeys((*rule.pool, *rule.median)) if name in fitted.final]
@@ -159,9 +160,9 @@ def main() -> None:
     for command in (fitting, scoring):
         command.add_argument("folder", type=Path)
     fitting.add_argument("set", choices=SETS)
-    fitting.add_argument("--back", type=int, default=1, help="quarters that all ends earlier")
-    fitting.add_argument("--weeks", type=int, default=0, help="that histories are cut to")
-    fitting.add_argument("--limit", type=int, default=0, help="of the set this many series at random, always the same")
+    fitting.add_argument("--back", type=int, default=1, help="end the data this many quarters earlier")
+    fitting.add_argument("--weeks", type=int, default=0, help="cut histories to this many weeks")
+    fitting.add_argument("--limit", type=int, default=0, help="use this many random series, with a fixed seed")
     args = parser.parse_args()
     args.folder.mkdir(exist_ok=True)
     if args.command == "fit":

@@ -1,12 +1,12 @@
-"""What the models of the catalogue cost, and what Auto costs beside the same fits made by statsforecast.
+"""Costs of the models in the catalogue, and of Auto compared with the same fits by statsforecast.
 
-    python tests/benchmarks/costs.py models [--series N]      ms a fit to 240 weeks, beside what the catalogue says
-    python tests/benchmarks/costs.py auto [--series N]        Auto with 3 windows and levels 80 and 95, against
+    python tests/benchmarks/costs.py models [--series N]      ms per fit to 240 weeks, compared with the catalogue
+    python tests/benchmarks/costs.py auto [--series N]        Auto with 3 windows and levels 80 and 95, compared with
                                                               StatsForecast.cross_validation + forecast with the same
                                                               candidates, windows and levels
 
-Series have a year, noise that grows with their level, and a few promotions. For statsforecast our own regressions are
-wrapped as models whose intervals cost nothing. One process, one thread.
+Series have a season, noise that grows with their level, and a few promotions. fcst's own regressions are wrapped as
+statsforecast models, with intervals at no cost. One process, one thread.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def fitted(y: np.ndarray, h: int, name: str) -> np.ndarray:
 
 
 class Ours:
-    """A model of the catalogue that statsforecast does not have, as it wants its models."""
+    """Adapter of a catalogue model to the model interface of statsforecast."""
 
     uses_exog = False
 
@@ -131,7 +131,7 @@ def measure_auto(series: list[np.ndarray]) -> None:
         ]
         rows.append({name: ms(turn) for name, turn in (turns if number % 2 else turns[::-1])})
     frame = pd.DataFrame(rows)
-    print(f"{len(series)} series of {WEEKS} weeks, {len(pool)} candidates, ms of a core a series:")
+    print(f"{len(series)} series of {WEEKS} weeks, {len(pool)} candidates, ms of a core per series:")
     print(frame.describe().loc[["mean", "min", "50%", "max"]].round(0).to_string())
     for name in ("with levels", "without"):
         ratio = frame["auto"] / frame[name]

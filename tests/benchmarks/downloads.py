@@ -1,8 +1,8 @@
-"""What a file costs: seconds, peak growth of this process's memory, size; for a run of so many rows, and of a tenth.
+"""Cost of exported files: seconds, peak memory growth, size; for a run with `--rows` rows, and a tenth of them.
 
     python tests/benchmarks/downloads.py [--rows 1000000]
 
-Memory that grows with the rows shows as a difference between the two.
+Memory that grows with the number of rows shows as a difference between the two.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SPEC = JobSpec(models=MODELS, h=10, batch_size=1_000)
 
 
 def measure(job_id: int, path: Path, file_format: str) -> tuple[float, int]:
-    """Seconds, and bytes by which this process grew at most."""
+    """Seconds, and maximum memory growth of this process in bytes."""
     process, over = psutil.Process(), threading.Event()
     before = process.memory_info().rss
     most = before
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     n_items = parser.parse_args().rows // (len(MODELS) * SPEC.h)
-    pyarrow.csv, pyarrow.parquet  # noqa: B018  loaded before memory is looked at
+    pyarrow.csv, pyarrow.parquet  # noqa: B018  load them before memory is measured
     with fresh_home() as folder:
         dataset = load(n_items, 2)
         for n in (n_items // 10, n_items):

@@ -1,4 +1,4 @@
-"""Series with drivers known ahead: Rossmann, Dominick's orange juice, the bundled sample, some weeks of Favorita."""
+"""Datasets with drivers known ahead: Rossmann, Dominick's orange juice, the bundled sample, some weeks of Favorita."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ MIN_WEEKS, N_CHOSEN = 113, 600
 
 
 def rossmann() -> list[Series]:
-    """Shares of a week's days; closed days are rows without sales."""
+    """Rossmann: drivers as shares of a week's days; closed days are rows without sales."""
     names = ["Store", "Date", "Sales", "Open", "Promo", "StateHoliday", "SchoolHoliday"]
     rows = pd.read_parquet(PROMOTIONS / "rossmann_daily.parquet", columns=names)
     rows = rows.assign(
@@ -35,7 +35,7 @@ def rossmann() -> list[Series]:
 
 
 def juice() -> list[Series]:
-    """The own price is that of the row's brand."""
+    """Orange juice: the price is that of the row's brand."""
     rows = pd.read_parquet(PROMOTIONS / "orange_juice.parquet")
     brand = rows["brand"].to_numpy(int)
     prices = rows[[f"price{i}" for i in range(1, 12)]].to_numpy(float)
@@ -51,7 +51,7 @@ def juice() -> list[Series]:
 
 
 def sample() -> list[Series]:
-    """The share of an item's rows of a week that are flagged; before the flag is known it is missing."""
+    """The sample: promotion as share of an item's flagged rows in a week; missing before the flag is known."""
     (path,) = (PROJECT / "data" / "sample").glob("train.csv*")
     rows = pd.read_csv(path, parse_dates=["date"], dtype={"onpromotion": str})
     rows = rows.assign(
@@ -64,8 +64,11 @@ def sample() -> list[Series]:
 
 
 def favorita(is_filtered: bool = False) -> list[Series]:
-    """Items by store, 17 weeks of 2016; of those that sold in ten weeks or more. `is_filtered`: without promotional
-    rows, a week that has no others is missing, as the product reads them where no plan is known."""
+    """Favorita: items by store, 17 weeks of 2016, with sales in at least ten weeks.
+
+    `is_filtered`: without promotional rows; a week with promotional rows only is missing, as when fcst loads sales
+    without a plan.
+    """
     path = PROJECT.parent / "shared" / "data" / "favorita" / "train_10stores_200items_2016.csv"
     names = ["date", "store_nbr", "item_nbr", "unit_sales", "onpromotion"]
     rows = pd.read_csv(path, usecols=names, parse_dates=["date"])
@@ -97,7 +100,7 @@ DRIVER_SETS: dict[str, Callable[[], list[Series]]] = {
 
 
 def weekly(rows: pd.DataFrame, names: list[str], how: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Units by item and whole week to Saturday, and drivers in step."""
+    """Units by item and complete week ending on Saturday, and aligned drivers."""
     days = rows["date"].dt.normalize()
     ends = days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D")
     is_whole = (ends - pd.Timedelta(days=6) >= days.min()) & (ends <= days.max())
@@ -108,7 +111,7 @@ def weekly(rows: pd.DataFrame, names: list[str], how: str) -> tuple[pd.DataFrame
 
 
 def series_of(units: pd.DataFrame, drivers: dict[str, pd.DataFrame], kinds: dict[str, DriverKind]) -> list[Series]:
-    """From the first sale on; a missing week is without sales."""
+    """Convert tables to series, from the first sale on; missing weeks count as zero."""
     found = []
     for key in units:
         y = units[key].fillna(0.0).to_numpy(float)
@@ -120,12 +123,12 @@ def series_of(units: pd.DataFrame, drivers: dict[str, pd.DataFrame], kinds: dict
 
 
 def chosen(series: list[Series]) -> list[Series]:
-    """600 of the series with 113 weeks or more, at random, always the same."""
+    """600 random series with 113 weeks or more, with a fixed seed."""
     long = sorted((s for s in series if len(s.y) >= MIN_WEEKS), key=lambda s: s.unique_id)
     return [long[i] for i in np.random.default_rng(7).permutation(len(long))[:N_CHOSEN]]
 
 
 def promoted(series: Series, start: int, end: int) -> np.ndarray:
-    """The weeks that have a promotion."""
+    """(end − start,) whether a week has a promotion."""
     shares = [d.values[start:end] for d in series.drivers if d.kind is DriverKind.PROMOTION]
     return np.nan_to_num(shares).max(axis=0) > 0

@@ -1,18 +1,18 @@
-"""The engine against what would do without it: what a job costs beside the fitting of its models.
+"""Overhead of the engine: cost of a run compared with fitting its models.
 
-    python tests/benchmarks/engine.py MEASUREMENT [--items N] …        `MEASUREMENT --help` tells its options
-    python tests/benchmarks/engine.py all [--quick]                    all of them, one after the other
+    python tests/benchmarks/engine.py MEASUREMENT [--items N] …        `MEASUREMENT --help` lists its options
+    python tests/benchmarks/engine.py all [--quick]                    all measurements
 
-    job         the same series, models and processes: a job (sales from Postgres; forecasts, outcomes and events into
-                Postgres) against StatsForecast.forecast with its frame in memory. Both warm; the order alternates
-    naive       the job against the simplest design: one item a task, one batch after the other, an INSERT a row
-    efficiency  processor seconds inside fits, of all that the processes had, and the tail: how long the last ran alone
-    scale       processor seconds an item, of jobs of growing size whose model costs nothing; the supervisor's share
-    latency     from a submit to the first batch that computes; from a change of stage to a page that shows it
-    write       rows a second of a checkpoint against a bare COPY of the same rows
+    job         the same series, models and processes: a run (sales from Postgres; forecasts, outcomes and events to
+                Postgres) compared with StatsForecast.forecast on a frame in memory. Both warm; the order alternates
+    naive       a run compared with the simplest design: one item per task, sequential batches, an INSERT per row
+    efficiency  CPU time inside fits as a share of the available time, and the tail: how long the last batch ran alone
+    scale       CPU time per item, for runs of growing size with a cheap model; share of the supervisor
+    latency     time from submit to the first computing batch; from a change of stage to a page that shows it
+    write       rows per second of a checkpoint compared with a bare COPY of the same rows
 
-Each starts an embedded server in a folder of its own. Prints each pair or sample, then medians with the least and the
-most. Backtests and intervals, which only a job makes, are off.
+Each measurement starts an embedded server in its own folder. Prints each pair or sample, then medians with minimum and
+maximum. Backtests and intervals, which only a run computes, are off.
 """
 
 import argparse
@@ -58,6 +58,7 @@ from tests.benchmarks.ground import (  # noqa: E402
     H,
     Meter,
     alternate,
+    format_range,
     fresh_home,
     load,
     processes,
@@ -68,7 +69,6 @@ from tests.benchmarks.ground import (  # noqa: E402
     submit,
     supervisor,
     timed,
-    told,
 )
 
 CHEAP = ("SeasonalNaive",)
@@ -90,7 +90,7 @@ def measure_job(items: int, weeks: int, pairs: int) -> None:
                 ratios.append(job / alone)
                 print(f"pair {number + 1}: job {job:.2f} s, statsforecast {alone:.2f} s, ratio {ratios[-1]:.3f}")
         what = f"{items:,} series of {weeks} weeks, {', '.join(MODELS)}, {processes()} processes"
-    print(f"{what}: job / statsforecast {told(ratios, digits=3)}; goal 1.10 or less")
+    print(f"{what}: job / statsforecast {format_range(ratios, digits=3)}; goal 1.10 or less")
 
 
 def measure_naive(items: int, weeks: int, pairs: int) -> None:
@@ -111,11 +111,11 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
                 )
                 ratios.append(naive / job)
                 print(f"pair {number + 1}: job {job:.2f} s, naive {naive:.2f} s, naive / job {ratios[-1]:.2f}")
-        print(f"{items:,} series, {processes()} processes: the job is {told(ratios)} times as fast")
+        print(f"{items:,} series, {processes()} processes: the job is {format_range(ratios)} times as fast")
 
 
 def run_naive(pool: concurrent.futures.Executor, dataset: Dataset, n_items: int) -> None:
-    """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
+    """For each batch: read its sales, run one task per item, wait for all, insert row by row, commit."""
     keys = [item.unique_id for item in datasets.list_items(dataset.dataset_id, limit=n_items)]
     insert = "INSERT INTO fcst_app.naive VALUES (%s, %s, %s, %s, %s)"
     con = psycopg2.connect(**connect_kwargs())
@@ -153,26 +153,26 @@ def measure_efficiency(items: int, weeks: int) -> None:
         lines = [json.loads(line) for path in notes.iterdir() for line in path.read_text().splitlines()]
         ids = {row.batch_id for row in rows}
         lines = [line for line in lines if line[0] in ids]
-        assert len(lines) == len(rows), "a batch left no note"
+        assert len(lines) == len(rows), "the log of a batch is missing"
         n = processes()
     fitting_s, batches_s = (sum(line[i] for line in lines) for i in (1, 2))
     finished_at = job.finished_at.timestamp()
     ends = sorted(row.finished_at.timestamp() for row in rows)
     held_s = sum((row.finished_at - row.started_at).total_seconds() for row in rows)
     print(f"{items:,} series, {', '.join(MODELS)}, {len(rows):,} batches, {n} processes")
-    print(f"as many processes that only count got {free[0]:.1%} of the processors before, {free[1]:.1%} after")
+    print(f"as many busy loops got {free[0]:.1%} of the CPUs before, {free[1]:.1%} after")
     begun_at = min(row.started_at for row in rows).timestamp()
     for name, wall in (("submit", finished_at - submitted_at), ("the first batch", finished_at - begun_at)):
         had = wall * n
         print(
-            f"from {name}: {wall:.1f} s; fits took {fitting_s / had:.1%} of the processors, all that batches did "
-            f"{batches_s / had:.1%}; a process had a batch {held_s / had:.1%} of the time"
+            f"from {name}: {wall:.1f} s; fits took {fitting_s / had:.1%} of the CPU time, batches in total "
+            f"{batches_s / had:.1%}; processes had a batch {held_s / had:.1%} of the time"
         )
     had = (finished_at - submitted_at) * n
-    print("processor seconds: " + ", ".join(f"{name} {s:.1f} ({s / had:.1%})" for name, s in cpu.items()))
+    print("CPU seconds: " + ", ".join(f"{name} {s:.1f} ({s / had:.1%})" for name, s in cpu.items()))
     idle_s = ends[-1] - ends[-n] if len(ends) >= n else 0.0
-    print(f"tail: the first process became idle for good {idle_s:.2f} s before the last batch ended,", end=" ")
-    print(f"that {finished_at - ends[-1]:.2f} s before the job")
+    print(f"tail: the first process became idle {idle_s:.2f} s before the last batch ended,", end=" ")
+    print(f"which was {finished_at - ends[-1]:.2f} s before the end of the run")
 
 
 def measure_scale(items: list[int], weeks: int, batch_size: int) -> None:
@@ -198,11 +198,11 @@ def measure_scale(items: list[int], weeks: int, batch_size: int) -> None:
                 middle = min(memory, key=lambda seen: abs(seen[0] - 0.5))[1]
                 print(
                     f"{n_items:,} items in {job.n_batches:,} batches: {wall:.1f} s, submit {submitted_s:.2f} s; "
-                    f"an item takes {wall / n_items * 1e3:.2f} ms, of processors: "
+                    f"{wall / n_items * 1e3:.2f} ms per item, CPU time: "
                     + ", ".join(f"{name} {s / n_items * 1e3:.2f} ms" for name, s in cpu.items())
                 )
                 print(
-                    f"    the supervisor: {cpu['supervisor'] / wall:.1%} of one processor; "
+                    f"    the supervisor: {cpu['supervisor'] / wall:.1%} of one CPU; "
                     f"MB at start, middle, end: {memory[0][1]:.1f}, {middle:.1f}, {memory[-1][1]:.1f}",
                     flush=True,
                 )
@@ -217,18 +217,18 @@ def measure_latency(times: int, starts: int, items: int) -> None:
             for _ in range(times):
                 time.sleep(random.uniform(0, 1))
                 seconds.append(first_processing(dataset))
-            print(f"from submit to processing, a supervisor awake: {told(seconds, ' s', 3)}")
-            measure_sight(dataset, items)
+            print(f"from submit to processing, with a running supervisor: {format_range(seconds, ' s', 3)}")
+            measure_visibility(dataset, items)
         os.environ["FCST_WORKER"] = "auto"
         seconds = []
         for _ in range(starts):
             seconds.append(first_processing(dataset))
             end_supervisor()
-        print(f"from submit to processing, no supervisor alive: {told(seconds, ' s')}")
+        print(f"from submit to processing, without a supervisor: {format_range(seconds, ' s')}")
 
 
 def first_processing(dataset: Dataset) -> float:
-    """Seconds from a submit to the change of stage of its only batch, both by the clock of this machine."""
+    """Seconds from a submit to the stage change of its only batch, both by the clock of this machine."""
     items, spec = jobs.choose_largest(dataset, 1), jobs.make_spec(1, list(CHEAP), H, [], n_windows=0)
     begin = time.time()
     job_id = jobs.submit_job(dataset.dataset_id, items, spec)
@@ -238,7 +238,7 @@ def first_processing(dataset: Dataset) -> float:
 
 
 def end_supervisor() -> None:
-    """Ends the one that a submit has started."""
+    """Stop the supervisor that a submit has started."""
     path = supervisor_lock.lock_path(load_settings())
     if (state := supervisor_lock.holder(path)) is not None:
         os.kill(state["pid"], signal.SIGTERM)
@@ -246,25 +246,25 @@ def end_supervisor() -> None:
         time.sleep(0.05)
 
 
-def measure_sight(dataset: Dataset, n_items: int) -> None:
-    """Looks at a job once a second, as the page does, and finds out when each completed batch was first seen."""
+def measure_visibility(dataset: Dataset, n_items: int) -> None:
+    """Poll a run once per second, as the page does, and measure when each completed batch is first visible."""
     job_id = submit(dataset, n_items, batch_size=5)
-    looks: list[tuple[float, int]] = []
+    polls: list[tuple[float, int]] = []
     queries: dict[str, list[float]] = {"get_job": [], "list_batches": []}
     is_over = False
     while not is_over:
         begin = time.perf_counter()
         job = jobs.get_job(job_id)
-        looks.append((time.time(), job.batches.get(Stage.COMPLETED, 0)))
+        polls.append((time.time(), job.batches.get(Stage.COMPLETED, 0)))
         queries["get_job"].append((time.perf_counter() - begin) * 1e3)
         queries["list_batches"].append(timed(jobs.list_batches, job_id) * 1e3)
         is_over = job.is_over
         time.sleep(max(0.0, begin + 1.0 - time.perf_counter()))
     changes = sorted(e.at.timestamp() for e in jobs.list_events(job_id) if e.to_stage == Stage.COMPLETED)
-    seconds = [next(at for at, n in looks if n > number) - change for number, change in enumerate(changes)]
-    print(f"from a change of stage to a reader who looks once a second: {told(seconds, ' s')}")
-    told_queries = ", ".join(f"{name} {told(ms, ' ms', 1)}" for name, ms in queries.items())
-    print(f"    its queries, of a job of {len(changes):,} batches that runs: {told_queries}")
+    seconds = [next(at for at, n in polls if n > number) - change for number, change in enumerate(changes)]
+    print(f"from a stage change to a client that polls once per second: {format_range(seconds, ' s')}")
+    query_times = ", ".join(f"{name} {format_range(ms, ' ms', 1)}" for name, ms in queries.items())
+    print(f"    its queries, for a running run of {len(changes):,} batches: {query_times}")
 
 
 def measure_write(items: int, models: int, pairs: int) -> None:
@@ -292,13 +292,13 @@ def measure_write(items: int, models: int, pairs: int) -> None:
                 rates["save"].append(n_rows / save_s)
                 rates["COPY"].append(n_rows / copy_s)
                 ratios.append(copy_s / save_s)
-    print(f"{items} items, {len(names)} models, {H} weeks: {n_rows:,} rows a checkpoint")
-    print("rows/s: " + ", ".join(f"{name} {told(found, digits=0)}" for name, found in rates.items()))
-    print(f"save / COPY {told(ratios)}; goal 0.60 or more")
+    print(f"{items} items, {len(names)} models, {H} weeks: {n_rows:,} rows per checkpoint")
+    print("rows/s: " + ", ".join(f"{name} {format_range(found, digits=0)}" for name, found in rates.items()))
+    print(f"save / COPY {format_range(ratios)}; goal 0.60 or more")
 
 
 def make_result(run: BatchAttempt, unique_id: str) -> ItemResult:
-    """What a task would save of an item, with numbers of as many digits."""
+    """A result as a task would save it, with numbers of realistic length."""
     first, rng = run.last_wk_end_dt + timedelta(weeks=1), np.random.default_rng()
     records = []
     for model in run.spec.models:
@@ -308,7 +308,7 @@ def make_result(run: BatchAttempt, unique_id: str) -> ItemResult:
 
 
 def copy_bare(job_id: int, results: list[ItemResult]) -> float:
-    """Seconds of a transaction that does nothing but COPY; the text is there before it begins."""
+    """Seconds of a transaction with only a COPY of prepared text."""
     lines = (copy_line(job_id, r.unique_id, record) for r in results for record in r.forecasts)
     text = io.StringIO("".join(lines))
 
@@ -320,7 +320,7 @@ def copy_bare(job_id: int, results: list[ItemResult]) -> float:
 
 
 def copy_line(job_id: int, unique_id: str, f: ForecastRecord) -> str:
-    """A row in COPY's text form; there is nothing to escape."""
+    """A row in COPY's text format; no values need escaping."""
 
     def field(value: Any) -> str:
         return "{" + ",".join(map(field, value)) + "}" if isinstance(value, list) else str(value)
@@ -330,7 +330,7 @@ def copy_line(job_id: int, unique_id: str, f: ForecastRecord) -> str:
     return "\t".join(map(field, row)) + "\n"
 
 
-# measurement -> its function, and for each option its default and what `all --quick` takes
+# measurement -> its function, and for each option its default and its value for `all --quick`
 MEASUREMENTS: dict[str, tuple[Callable[..., None], dict[str, tuple[Any, Any]]]] = {
     "job": (measure_job, {"items": (2_000, 200), "weeks": (240, 240), "pairs": (5, 3)}),
     "naive": (measure_naive, {"items": (400, 100), "weeks": (240, 240), "pairs": (3, 1)}),
@@ -353,7 +353,7 @@ def main() -> None:
             several: dict[str, Any] = {"nargs": "+"} if isinstance(default, list) else {}
             command.add_argument(f"--{option.replace('_', '-')}", type=int, default=default, help=" ", **several)
     everything = commands.add_parser("all")
-    everything.add_argument("--quick", action="store_true", help="small sizes, to see that all of it works")
+    everything.add_argument("--quick", action="store_true", help="small sizes, to check that all measurements work")
     args = vars(parser.parse_args())
     chosen = args.pop("measurement")
     if chosen != "all":

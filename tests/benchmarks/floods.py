@@ -1,7 +1,7 @@
-"""What floods cost others: `python tests/benchmarks/floods.py`.
+"""Effect of floods by one client on others: `python tests/benchmarks/floods.py`.
 
-While each goes on, /healthz is asked from another connection; a minute after it, the server's memory is compared with
-what it was before. Reported are the median and the slowest answer, without and with the flood, and the memory.
+During each flood, /healthz is requested from another connection. A minute later, the server's memory is compared with
+that before. Prints the median and the slowest response, without and with the flood, and the memory.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ SETTLE_S = 60.0
 
 
 @contextlib.contextmanager
-def asked(port: int) -> Iterator[list[float]]:
-    """Seconds that /healthz took, asked all the while."""
+def probed(port: int) -> Iterator[list[float]]:
+    """Request /healthz repeatedly; yields the response times in seconds."""
     took: list[float] = []
     is_over = threading.Event()
 
@@ -57,21 +57,21 @@ def own(app: App) -> dict[str, str]:
 
 
 def large_states(app: App) -> str:
-    """Forty sessions that say that a widget holds 24 MB."""
+    """Forty sessions that send a widget state of 24 MB."""
     widget = WidgetState(id="$$ID-x-None", string_value="x" * 24_000_000)
     n_refused = 0
     with contextlib.ExitStack() as stack:
         for visitor in [stack.enter_context(session(app.port, **own(app))) for _ in range(40)]:
             try:
                 visitor.run("glossary", widgets=[widget])
-            except Exception:  # noqa: BLE001  whatever way it was cut off
+            except Exception:  # noqa: BLE001  any kind of disconnect
                 n_refused += 1
         time.sleep(LOOK_S)
     return f"{n_refused} of 40 refused"
 
 
 def full_states(app: App) -> str:
-    """As many sessions as may be opened, each with as much state as is taken."""
+    """As many sessions as allowed, each with as much state as allowed."""
     widget = WidgetState(id="$$ID-x-None", string_value="x" * 900_000)
     n_open = 0
     with contextlib.ExitStack() as stack:
@@ -85,7 +85,7 @@ def full_states(app: App) -> str:
 
 
 def tabs(app: App) -> str:
-    """246 pages, opened one after the other."""
+    """246 pages opened in sequence."""
     with contextlib.ExitStack() as stack:
         n_open = 0
         for _ in range(246):
@@ -97,7 +97,7 @@ def tabs(app: App) -> str:
 
 
 def half_heads(app: App) -> str:
-    """A thousand requests of which half the head comes."""
+    """A thousand requests with incomplete headers."""
     sockets = [socket.create_connection(("127.0.0.1", app.port)) for _ in range(1_000)]
     for sock in sockets:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
@@ -112,7 +112,7 @@ def half_heads(app: App) -> str:
 
 
 def foreign_origins(app: App) -> str:
-    """Ten sessions at a time from another site; the server's proxy never answers."""
+    """Ten concurrent sessions from another site; the server's proxy does not respond."""
     end = time.monotonic() + LOOK_S
     n = [0]
 
@@ -133,21 +133,23 @@ FLOODS: list[Callable[[App], str]] = [large_states, full_states, tabs, half_head
 
 
 def main() -> None:
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # that it is cut off is what is measured
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # disconnects are expected
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as proxy:
-        deaf = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        with running_app(Path(folder), FCST_HOME=f"{folder}/home", http_proxy=deaf, https_proxy=deaf) as app:
+        unresponsive = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        with running_app(
+            Path(folder), FCST_HOME=f"{folder}/home", http_proxy=unresponsive, https_proxy=unresponsive
+        ) as app:
             server = psutil.Process(app.process.pid)
             with session(app.port, **own(app)) as visitor:
                 visitor.run("glossary")
-            with asked(app.port) as quiet:
+            with probed(app.port) as quiet:
                 time.sleep(LOOK_S)
             print(f"quiet: median {statistics.median(quiet) * 1e3:.0f} ms, slowest {max(quiet) * 1e3:.0f} ms")
             for flood in FLOODS:
                 if sys.argv[1:] and flood.__name__ not in sys.argv[1:]:
                     continue
                 before = server.memory_info().rss
-                with asked(app.port) as took:
+                with probed(app.port) as took:
                     what = flood(app)
                     peak = server.memory_info().rss
                 time.sleep(SETTLE_S)

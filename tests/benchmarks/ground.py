@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: a server, series, a supervisor, jobs, and how figures are told."""
+"""Shared setup of the benchmarks: a server, series, a supervisor, runs, timing and formatting."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ from fcst.store.database import transaction
 from tests.store.old_versions import REPORT
 
 H = 13
-MODELS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta")  # some 25 ms a series; AutoETS without season
+MODELS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta")  # about 25 ms per series; AutoETS without season
 
 
 def processes() -> int:
@@ -38,7 +38,7 @@ def processes() -> int:
 
 @contextlib.contextmanager
 def fresh_home() -> Iterator[Path]:
-    """An empty database in a home of its own."""
+    """An empty database in a new FCST_HOME."""
     with tempfile.TemporaryDirectory() as folder:
         number = os.environ.get("FCST_PROCESSES") or str(len(os.sched_getaffinity(0)))
         os.environ |= {"FCST_HOME": f"{folder}/home", "FCST_WORKER": "external", "FCST_PROCESSES": number}
@@ -49,7 +49,7 @@ def fresh_home() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def supervisor(folder: Path, **env: str) -> Iterator[psutil.Process]:
-    """A supervisor that is ready, and has warm workers once it has run something."""
+    """A running supervisor; its workers are warm after a first run."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, stderr=log, env=os.environ | env
@@ -65,7 +65,7 @@ def supervisor(folder: Path, **env: str) -> Iterator[psutil.Process]:
 
 
 def load(n_items: int, n_weeks: int) -> Dataset:
-    """A dataset of seasonal series with noise, made by the server and always the same."""
+    """Create a reproducible dataset of seasonal series with noise, in SQL."""
     last = date(2017, 8, 12)
     values = {"n_items": n_items, "n_weeks": n_weeks, "last": last, "first": last - timedelta(weeks=n_weeks - 1)}
     values |= {"spec": IngestSpec(paths=("none",), name="series").to_json(), "report": json.dumps(REPORT)}
@@ -128,7 +128,7 @@ def load(n_items: int, n_weeks: int) -> Dataset:
 
 
 def read_frame(dataset: Dataset, n_items: int) -> pd.DataFrame:
-    """The series as statsforecast wants them."""
+    """The series as a frame for statsforecast."""
     with transaction() as cur:
         cur.execute(
             """SELECT w.unique_id, w.wk_end_dt AS ds, w.unit_sales AS y FROM fcst_app.weekly_sales w
@@ -141,7 +141,7 @@ def read_frame(dataset: Dataset, n_items: int) -> pd.DataFrame:
 
 
 def submit(dataset: Dataset, n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> int:
-    """Without levels: for intervals a job fits to an earlier window too, which StatsForecast.forecast does not."""
+    """Submit a run without levels: with intervals, a run also fits earlier windows, unlike StatsForecast.forecast."""
     options = {"h": H, "level": [], "n_windows": 0} | options
     spec = jobs.make_spec(n_items, list(models), **options)
     return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, n_items), spec)
@@ -154,20 +154,20 @@ def run_job(dataset: Dataset, n_items: int, models: tuple[str, ...] = MODELS, **
 
 
 AS_IF_RUN = Path(__file__).with_name("as_if_run.sql")
-ELSEWHERE = "0b8ef3a0-53b5-4d0b-9a50-1f8f1f7c0001"  # a supervisor on another machine, which lives as long as its lease
+ELSEWHERE = "0b8ef3a0-53b5-4d0b-9a50-1f8f1f7c0001"  # id of a simulated supervisor on another machine
 
 
 def make_run(
     dataset: Dataset, n_items: int, spec: JobSpec, fails_in: int | None = None, n_done: int | None = None
 ) -> int:
-    """A run of the largest items as if it had been computed, made by the server.
+    """Create a simulated computed run of the largest items, in SQL.
 
     Parameters
     ----------
     fails_in
-        one item in so many fails.
+        one item in this many fails.
     n_done
-        of its batches so many have ended, and the rest waits; without it the run has ended.
+        number of ended batches, the others wait; by default the run has ended.
     """
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, n_items), spec)
     if not workers.is_known(ELSEWHERE):
@@ -208,20 +208,20 @@ def timed(function: Callable[..., object], *args: object) -> float:
 
 
 def alternate(number: int, one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
-    """The seconds of both; in every second pair the other goes first."""
+    """The seconds of both; the order alternates with `number`."""
     if number % 2:
         second = other()
         return one(), second
     return one(), other()
 
 
-def told(values: list[float], unit: str = "", digits: int = 2) -> str:
+def format_range(values: list[float], unit: str = "", digits: int = 2) -> str:
     least, middle, most = (f"{v:,.{digits}f}" for v in (min(values), statistics.median(values), max(values)))
     return f"{middle}{unit} ({least}–{most}, n={len(values)})"
 
 
 def cpu_below(process: psutil.Process) -> float:
-    """Processor seconds of a process and all below it, with those that have ended."""
+    """CPU seconds of a process and its descendants, including ended ones."""
     total = 0.0
     for one in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -230,7 +230,7 @@ def cpu_below(process: psutil.Process) -> float:
 
 
 def spin_share(seconds: float = 3.0) -> float:
-    """What the machine gives to as many processes that do nothing but count: less than 1 where others use it too."""
+    """CPU share that as many busy loops get; less than 1 if other programs use the machine."""
     code = f"import time; end = time.perf_counter() + {seconds}\nwhile time.perf_counter() < end: pass\n"
     command = [sys.executable, "-S", "-c", code + "print(time.process_time())"]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes())]
@@ -238,14 +238,14 @@ def spin_share(seconds: float = 3.0) -> float:
 
 
 def postgres() -> psutil.Process:
-    """The server's first process, which is the parent of the others."""
+    """The server's postmaster process."""
     with transaction() as cur:
         cur.execute("SELECT pg_backend_pid() AS pid")
         return psutil.Process(cur.fetchone()["pid"]).parent()
 
 
 class Meter:
-    """Processor seconds since it was made: of the supervisor itself, of its workers, and of Postgres."""
+    """CPU seconds since its creation: of the supervisor, its workers, and Postgres."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.process = process

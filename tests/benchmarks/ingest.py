@@ -1,17 +1,17 @@
-"""The way of a file into Postgres, against DuckDB's bare scan of it, pandas, polars and psql.
+"""Loading a file into Postgres, compared with a bare scan by DuckDB, pandas, polars and psql.
 
     python tests/benchmarks/ingest.py [--rows 10000000] [--pairs 3] [--file train.csv] [--no-frames]
 
-The file has Favorita's columns and is made by the project's own generator, unless one is given. Each pair measures
+The file has Favorita's columns and is made by the project's generator, unless one is given. Each pair measures
 
-    scan      DuckDB: count, sums and extremes of all columns, typed, with the same threads and memory
-    ingest    the supervisor's task as it stands: file -> weeks, report, duplicates -> Postgres, in a process of its own
-    no store  the same with the store column unmapped, which takes the bits of stores out of the check of duplicates
-    pandas    read, count duplicates, filter, sum by item and week, write a file (no report, no database); polars in
-              streaming mode too, where it is installed
+    scan      DuckDB: count, sums and extremes of all typed columns, with the same threads and memory
+    ingest    the supervisor's task: file -> weeks, report, duplicates -> Postgres, in a separate process
+    no store  the same with the store column unmapped, so the check of duplicates ignores stores
+    pandas    read, count duplicates, filter, sum by item and week, write a file (no report, no database); also polars
+              in streaming mode, if installed
 
-and prints seconds, ratios of the same pair, and the peak memory of the ingest's process. Last, the weekly rows: COPY
-through psycopg2 against `psql \\copy` of the same file, where psql is installed.
+and prints seconds, ratios within the pair, and the peak memory of the ingest's process. Finally it compares COPY of the
+weekly rows through psycopg2 with `psql \\copy` of the same file, if psql is installed.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from fcst.ingest.sample import write_sample  # noqa: E402
 from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import IngestSpec  # noqa: E402
 
-ROWS_A_SERIES = 800  # of an item in a store, over 4.6 years
-STORES = 54  # as Favorita has
+ROWS_A_SERIES = 800  # rows per item and store, over 4.6 years
+STORES = 54  # as in Favorita
 
 
 def make_file(folder: Path, n_rows: int) -> Path:
@@ -67,7 +67,7 @@ def scan(file: Path) -> None:
 
 
 def ingest_here(file: Path, mapping: dict[str, list[str]]) -> None:
-    """In a child: claims and runs one ingest as the supervisor's pool does; prints seconds and peak memory."""
+    """In a child process: claim and run one ingest as the supervisor's pool does; print seconds and peak memory."""
     from fcst.engine.task import run_ingest
     from fcst.services.supervision import prepare_database
     from fcst.store import ingests
@@ -84,7 +84,7 @@ def ingest_here(file: Path, mapping: dict[str, list[str]]) -> None:
     ingest = ingests.get(ingest_id)
     assert ingest is not None and ingest.status == "completed", ingest
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    peak_kb = int(status["VmHWM"].split()[0])  # not ru_maxrss, which counts what the parent had when it forked
+    peak_kb = int(status["VmHWM"].split()[0])  # not ru_maxrss, which includes the parent's memory at the fork
     print(json.dumps({"seconds": seconds, "peak_gb": peak_kb * 1024 / 1e9}))
 
 
@@ -126,7 +126,7 @@ def timed(function: Callable[[Path], None], file: Path) -> float:
 
 
 def compare_copies() -> None:
-    """The sales of the newest dataset, written out once, then copied in by psycopg2 and by psql."""
+    """Write the sales of the newest dataset to a file, and copy it in with psycopg2 and with psql."""
     from fcst.services import datasets
     from fcst.store.database import connect_kwargs, transaction
 
@@ -141,11 +141,11 @@ def compare_copies() -> None:
         with file.open("rb") as lines:
             n_rows = sum(1 for _ in lines)
         seconds = {}
-        for way in ("psycopg2", "psql"):
+        for method in ("psycopg2", "psql"):
             with transaction() as cur:
                 cur.execute(f"DROP TABLE IF EXISTS fcst_app.copied; {table}")
             begin = time.perf_counter()
-            if way == "psycopg2":
+            if method == "psycopg2":
                 with transaction() as cur, file.open("rb") as lines:
                     cur.copy_expert(f"COPY fcst_app.copied ({columns}) FROM STDIN (FORMAT csv)", lines)
             elif shutil.which("psql"):
@@ -157,10 +157,10 @@ def compare_copies() -> None:
             else:
                 print("psql is not installed")
                 continue
-            seconds[way] = time.perf_counter() - begin
+            seconds[method] = time.perf_counter() - begin
         with transaction() as cur:
             cur.execute("DROP TABLE fcst_app.copied")
-    print("COPY of the weeks: " + ", ".join(f"{way} {n_rows / s:,.0f} rows/s" for way, s in seconds.items()))
+    print("COPY of the weeks: " + ", ".join(f"{method} {n_rows / s:,.0f} rows/s" for method, s in seconds.items()))
 
 
 def main() -> None:
@@ -188,7 +188,7 @@ def main() -> None:
                 frames["polars"] = with_polars
             except ImportError:
                 print("polars is not installed")
-        run_child(file)  # the server is up, the file is in the page cache
+        run_child(file)  # starts the server, fills the page cache
         found: dict[str, list[float]] = {}
         for number in range(args.pairs):
             bare = timed(scan, file)

@@ -1,10 +1,10 @@
-"""What looking at files costs, and what recognising their columns adds to a load.
+"""Cost of inspecting files, and of recognising their columns in a load.
 
     python tests/benchmarks/looks.py [FILE …] [--rows 10000000] [--pairs 3]
 
-Each FILE is looked at three times: sample, proposal, plan; the median is printed. Goal: 0.5 s for any file. Then a file
-in Favorita's layout with so many rows is read whole, in pairs: with everything recognised, and with every column and
-format named. Goal: at most 5 % more.
+Each FILE is inspected three times (sample, proposal, plan); the median is printed. Goal: 0.5 s for any file. Then a
+file in Favorita's layout with `--rows` rows is read completely, in pairs: with all columns and formats recognised, and
+with all of them given. Goal: at most 5 % more.
 """
 
 import argparse
@@ -34,10 +34,10 @@ NAMED: dict[str, Any] = {
 }
 
 
-def look(path: Path) -> float:
+def inspect(path: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        spec = IngestSpec(paths=(str(path),), name="looked at")
+        spec = IngestSpec(paths=(str(path),), name="inspected")
         look_at(spec, EVERYWHERE, Workspace(Path(folder), 10**11)).plan(spec, is_draft=True)
         return time.perf_counter() - begin
 
@@ -57,13 +57,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     args = parser.parse_args()
     for path in args.files:
-        seconds = statistics.median(look(path) for _ in range(3))
-        print(f"look {seconds:6.2f} s  {path.stat().st_size / 1e6:10,.1f} MB  {path.name}", flush=True)
+        seconds = statistics.median(inspect(path) for _ in range(3))
+        print(f"inspect {seconds:6.2f} s  {path.stat().st_size / 1e6:10,.1f} MB  {path.name}", flush=True)
     if not args.rows:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = make_file(Path(folder), args.rows)
-        read(file)  # so that the file is in memory
+        read(file)  # fills the page cache
         ratios = []
         for number in range(args.pairs):
             if number % 2:

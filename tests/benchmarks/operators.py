@@ -1,4 +1,4 @@
-"""What an operator does beside a torture, with the same faults: upgrades copies, backs up and restores."""
+"""Operator actions during a torture run, with the same faults: upgrades of copies, backups and restores."""
 
 import os
 import random
@@ -20,9 +20,9 @@ LEAVE = "import sys; from tests.store.old_versions import leave; leave(int(sys.a
 
 
 class Operator:
-    """Works on databases of its own beside the one of the torture, on the same server.
+    """Works on separate databases on the torture's server.
 
-    Whatever command is killed in the middle, what it worked on is as before or as after; tried again, it is as after.
+    If a command is killed, its database is as before or as after it. A second try completes it.
     """
 
     def __init__(self, server: OwnServer, folder: Path, rng: random.Random) -> None:
@@ -30,37 +30,37 @@ class Operator:
         self._old: dict[int, tuple[str, str]] = {}
 
     def migrate_a_copy(self, version: int) -> bool:
-        """Upgrades a copy of a database of an earlier version; whether the first try was killed in the middle."""
+        """Upgrade a copy of a database of an earlier version; return whether the first try was killed."""
         template, expected = self._of_version(version)
         name = self._create(template)
         before = self._digest(name)
         was_killed = self._try(name, "-m", "fcst", "migrate")
         assert self._digest(name) in (before, expected), f"{name} is half upgraded from version {version}"
         self._run(name, "-m", "fcst", "migrate")
-        assert self._digest(name) == expected, f"{name} is not what version {version} becomes without a fault"
+        assert self._digest(name) == expected, f"{name} differs from an upgrade of version {version} without faults"
         self._drop(name)
         return was_killed
 
     def restore_a_copy(self) -> bool:
-        """Backs up the database of the torture as it is now, and restores that twice; whether a try was killed."""
+        """Back up the database of the torture, and restore it twice; return whether a try was killed."""
         file, source = self._folder / f"{uuid.uuid4().hex}.backup", os.environ["DATABASE_URL"]
         was_killed = self._try(source, "-m", "fcst", "backup", str(file))
-        if not file.exists():  # killed before it was whole, or the server ended its connection
+        if not file.exists():  # killed before it was complete, or its connection was terminated
             self._run(source, "-m", "fcst", "backup", str(file))
         reference, name = self._create(), self._create()
         self._run(reference, "-m", "fcst", "restore", str(file))
         expected = self._digest(reference)
         was_killed |= self._try(name, "-m", "fcst", "restore", str(file))
         if self._digest(name) != expected:
-            self._run(name, "-m", "fcst", "restore", str(file))  # refused, were there anything in it
-        assert self._digest(name) == expected, f"{name} is not what {reference} is"
+            self._run(name, "-m", "fcst", "restore", str(file))  # refused if the database is not empty
+        assert self._digest(name) == expected, f"{name} differs from {reference}"
         file.unlink()
         self._drop(name)
         self._drop(reference)
         return was_killed
 
     def _of_version(self, version: int) -> tuple[str, str]:
-        """A database of a version, and what is in it after an upgrade without a fault."""
+        """A database of a version, and its digest after an upgrade without faults."""
         if version not in self._old:
             template = self._create()
             self._run(template, "-c", LEAVE, str(version))
@@ -97,7 +97,7 @@ class Operator:
         )
 
     def _try(self, name: str, *command: str) -> bool:
-        """Runs a command, and kills it after a moment; whether it was killed. It may have ended before, well or not."""
+        """Run a command and kill it after a moment; return whether it was killed. It may have ended before."""
         process = self._start(name, *command)
         try:
             process.communicate(timeout=self._random.uniform(0.3, 4.0))
@@ -105,28 +105,28 @@ class Operator:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            time.sleep(3.0)  # the server notices within two seconds that its client is gone
+            time.sleep(3.0)  # the server detects the lost client within two seconds
             return True
 
     def _run(self, name: str, *command: str) -> None:
-        """Runs a command to its end; once more, where the server ended connections meanwhile."""
+        """Run a command to its end; retry if the server terminated connections."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             process = self._start(name, *command)
-            said, _ = process.communicate(timeout=PATIENCE_S)
+            output, _ = process.communicate(timeout=PATIENCE_S)
             if process.returncode == 0:
                 return
-            is_away = any(words in said for words in ("cannot be reached", "terminat", "connection"))
-            assert is_away and time.monotonic() < deadline, f"{command} on {name}: {said}"
+            is_away = any(words in output for words in ("went away", "cannot be reached", "terminat", "connection"))
+            assert is_away and time.monotonic() < deadline, f"{command} on {name}: {output}"
             time.sleep(1.0)
 
     def _digest(self, name: str) -> str:
-        """What the tables of fcst hold, and when they were made or upgraded does not count."""
+        """Digest of the contents of fcst's tables, without the history of migrations and actions."""
         while True:
             try:
                 with psycopg2.connect(url(self._server.where, name)) as con, con.cursor() as cur:
                     return _digest(cur)
-            except psycopg2.OperationalError:  # ended this instant, with all others
+            except psycopg2.OperationalError:  # terminated together with all connections
                 time.sleep(0.5)
 
 

@@ -1,12 +1,12 @@
-"""How long pages of items take with few items and with many, and what memory they need.
+"""Response times and memory of the pages, with few items and with many.
 
     python tests/benchmarks/pages.py [--items 4000] [--weeks 104] [--models A,B] [--windows 3] [--reruns 20]
 
-The runs are not computed but written by the server. First what single reads take that were not made before: searches by
-a part of a key or a description, orders, sums. Then for each page, run by Streamlit's tester in this process, the first
-run, which reads from the database, and the median and 95th percentile of reruns in the same session; and searches typed
-into a page, each a word that was not asked for before. `memory` is what this process holds beyond what it held before
-the first page. Goals of a rerun: 100 ms with up to 10,000 items, 150 ms with up to 100,000, 300 ms beyond.
+The runs are simulated in SQL. First it measures single uncached reads: searches by a part of a key or description, sort
+orders, sums. Then for each page, run by Streamlit's AppTest in this process: the first run, which reads from the
+database, and the median and 95th percentile of reruns in the same session; and searches for new words. `memory` is the
+growth of this process since before the first page. Goals of a rerun: 100 ms with up to 10,000 items, 150 ms with up to
+100,000, 300 ms with more.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def set_up(n_items: int, n_weeks: int, spec: JobSpec) -> dict[str, int]:
     job_id = make_run(dataset, n_items, spec)
     other_id = make_run(dataset, n_items, JobSpec(models=spec.models[:1], batch_size=1_000, n_windows=0))
     with transaction() as cur:
-        cur.execute("ANALYZE")  # as the server does by itself within a minute
+        cur.execute("ANALYZE")  # autovacuum does this within a minute
     print(f"made in {loaded - begin:.0f} + {time.perf_counter() - loaded:.0f} s", flush=True)
     return {"dataset": dataset.dataset_id, "job": job_id, "other": other_id}
 
@@ -102,7 +102,7 @@ def measure_pages(made: dict[str, int], n_items: int, n: int) -> None:
 
 
 def open_page(name: str, query: dict[str, Any]) -> tuple[AppTest, float]:
-    """The page as a session sees it at first, and the seconds that took."""
+    """Open a page in a new session; return it and the seconds."""
     at = AppTest.from_file(str(PROJECT / "pages" / f"{name}.py"), default_timeout=600)
     for key, value in query.items():
         at.query_params[key] = value if isinstance(value, list) else str(value)
@@ -116,7 +116,7 @@ def percentiles(ms: np.ndarray) -> str:
 
 
 def measure_reads(made: dict[str, int], n_items: int) -> None:
-    """What a page reads after a search or an order that was not asked for before."""
+    """Measure the reads of a page after a new search or sort order."""
     job, model = jobs.get_job(made["job"]), "Auto"
     dataset_id = made["dataset"]
     print(f"     what needs attention, of the whole run: {timed(attention.prepare, job):,.1f} s", flush=True)
@@ -135,8 +135,8 @@ def measure_reads(made: dict[str, int], n_items: int) -> None:
         ]
         word = "ok  " if max(found) <= SEARCH_MS / 1e3 else "MISS"
         names = ("count", "page", "count of run", "page of run")
-        told = ", ".join(f"{name} {1e3 * s:,.0f} ms" for name, s in zip(names, found, strict=True))
-        print(f"{word} search {words!r}: {told}", flush=True)
+        times = ", ".join(f"{name} {1e3 * s:,.0f} ms" for name, s in zip(names, found, strict=True))
+        print(f"{word} search {words!r}: {times}", flush=True)
     for sort in RunSort:
         page = timed(forecasts.list_items, job, model, RunFilter(), RunOrder(sort), 100)
         place = timed(forecasts.place_of, job, model, RunFilter(), RunOrder(sort), f"item{n_items // 2:06}")
@@ -161,7 +161,7 @@ def main() -> None:
     with fresh_home():
         spec = JobSpec(models=tuple(args.models.split(",")), batch_size=1_000, n_windows=args.windows)
         made = set_up(args.items, args.weeks, spec)
-        print(f"{args.items:,} items; the machine gives {spin_share():.0%} to {processes()} processes that count")
+        print(f"{args.items:,} items; {processes()} busy loops get {spin_share():.0%} of the CPUs")
         measure_reads(made, args.items)
         measure_pages(made, args.items, args.reruns)
 

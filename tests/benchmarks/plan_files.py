@@ -1,8 +1,8 @@
-"""How long a plan takes on its way through Excel: written, read back after a tenth of its cells were edited, saved.
+"""Round trip of a plan through Excel: write it, edit a tenth of its cells, read it back, save it.
 
     python tests/benchmarks/plan_files.py [--items 4000] [--weeks 13]
 
-The edit itself, which people's programs do, is told but not counted.
+The edit itself is printed but not counted, because users do it in Excel.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def timed(what: str, work: Callable[[], T]) -> tuple[float, T]:
     found = work()
     seconds, computed = time.perf_counter() - begin, time.process_time() - computed
     memory = psutil.Process().memory_info().rss / 1e6
-    print(f"  {what:<28}{seconds:6.1f} s, of it computed here {computed:5.1f} s   {memory:6.0f} MB", flush=True)
+    print(f"  {what:<28}{seconds:6.1f} s, CPU time {computed:5.1f} s   {memory:6.0f} MB", flush=True)
     return seconds, found
 
 
 def edit(path: Path) -> None:
-    """Adds a unit to every tenth cell of a period."""
+    """Add one unit to every tenth cell of a period."""
     book = openpyxl.load_workbook(path)
     cells = [cell for row in book["Plan"].iter_rows(min_row=2, min_col=7) for cell in row if cell.value is not None]
     for cell in cells[::10]:

@@ -1,30 +1,29 @@
-"""A million items: how long reading takes, and a run from file to deletion.
+"""A million items: loading, runs and operations, from file to deletion.
 
     python tests/benchmarks/scale.py load [--items 200000] [--weeks 156] [--order item] [--described] [--file FILE]
     python tests/benchmarks/scale.py run [--items 1000000] [--weeks 156]
     python tests/benchmarks/scale.py operate [--items 1000000] [--weeks 156]
 
-`load` makes a file of weekly sales, one row for each item and week (Parquet, the same for the same options), unless
-one is given, and measures, each in a process of its own, with the same memory and threads
+`load` makes a reproducible Parquet file of weekly sales with one row per item and week, unless one is given. It
+measures, each in a separate process with the same memory and threads
 
     group     DuckDB: SELECT item, date, sum(units) GROUP BY 1, 2 of the file into a table
     read      read_series: file -> the files that the database loads, and the report
 
-It prints seconds, their ratio, the processor's seconds, the peak memory of each process and the peak size of what it
-writes on the way. Progress of `read` is printed as it is reported; the longest wait between two reports is too.
+It prints seconds, their ratio, CPU seconds, the peak memory of each process and the peak size of its temporary files.
+It also prints the progress of `read`, and the longest time between two progress callbacks.
 
-`run` loads such a file through a supervisor and submits runs of `WindowAverage` without a backtest the moment the load
-has ended: of 1,000 items, of 100,000 and of all. It prints
+`run` loads such a file through a supervisor and submits runs of `WindowAverage` without backtests immediately after the
+load: of 1,000 items, of 100,000 and of all. It prints
 
-    load      seconds from the request to the dataset, and bytes of the database
-    read      how long the first batch took to read its histories, against the median of the later ones
-    compute   processor seconds by item, of the workers, the supervisor and Postgres; the supervisor's peak memory
+    load      seconds from the request to the dataset, and the size of the database
+    read      time of the first batch to read its histories, compared with the median of the later ones
+    compute   CPU time per item, of the workers, the supervisor and Postgres; the supervisor's peak memory
     delete    seconds to delete the largest run, and the dataset
 
-`operate` loads such a file, has the server make two runs of all items as if they had been computed, and prints seconds
-and the peak memory of this process for what an operator does: backup, restore in place of what is there, cancel of a
-third run that waits, prune, and deletion of the dataset; of the first two also the longest wait for a report of
-progress.
+`operate` loads such a file, simulates two computed runs of all items in SQL, and prints seconds and the peak memory of
+this process for operator actions: backup, restore over the existing data, cancel of a third waiting run, prune, and
+deletion of the dataset. For backup and restore it also prints the longest time between two progress callbacks.
 """
 
 import argparse
@@ -50,7 +49,7 @@ SIZES = (1_000, 100_000)
 
 
 def make_panel(target: Path, n_items: int, n_weeks: int, order: str, is_described: bool) -> None:
-    """Streams the file out of DuckDB: units with a level by item, a season, noise and three weeks of ten without."""
+    """Write the file with DuckDB: units with a level per item, a season, noise, and 30 % weeks without sales."""
     item, week = {"item": (f"r // {n_weeks}", f"r % {n_weeks}"), "date": (f"r % {n_items}", f"r // {n_items}")}[order]
     more = f", 'family ' || (hash(i) % {FAMILIES}) AS family, 'A thing of size ' || i AS description"
     level, season = "(1 + hash(i) % 1000 / 20.0)", "(1 + 0.3 * sin(2 * pi() * w / 52.0))"
@@ -108,7 +107,7 @@ CHILDREN: dict[str, Callable[[Path, Path, argparse.Namespace], dict[str, Any]]] 
 
 
 def measure_here(args: argparse.Namespace) -> None:
-    """In a child: runs one of the ways and prints what it took."""
+    """In a child process: run one measurement and print its costs."""
     peak, is_over = 0, threading.Event()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
 
@@ -133,7 +132,7 @@ def measure_here(args: argparse.Namespace) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files that are there now; some are gone before they are looked at."""
+    """Total size of the files in a folder; files deleted in the meantime are ignored."""
     size = 0
     for path in folder.rglob("*"):
         try:
@@ -164,11 +163,11 @@ def load(args: argparse.Namespace) -> None:
         took = {name: run_child(name, file, folder, args) for name in CHILDREN}
     for name, found in took.items():
         print(
-            f"{name}: {found['seconds']:.1f} s, processor {found['processor_s']:.1f} s,"
+            f"{name}: {found['seconds']:.1f} s, CPU {found['processor_s']:.1f} s,"
             f" peak {found['peak_gb']:.2f} GB of memory, {found['disk_gb']:.2f} GB of disk"
         )
     print(f"read / group: {took['read']['seconds'] / took['group']['seconds']:.2f}")
-    print(f"longest wait for a report of progress: {took['read']['longest_wait_s']:.1f} s")
+    print(f"longest time between progress callbacks: {took['read']['longest_wait_s']:.1f} s")
     print(f"written: {took['read']['written']}")
 
 
@@ -182,7 +181,7 @@ def run(args: argparse.Namespace) -> None:
         file = folder / "panel.parquet"
         make_panel(file, args.items, args.weeks, "item", is_described=True)
         with supervisor(folder) as process:
-            run_job(load_small(200, 104), 200, ("WindowAverage",))  # processes that have begun
+            run_job(load_small(200, 104), 200, ("WindowAverage",))  # warm up the worker processes
             begin = time.perf_counter()
             spec = IngestSpec(paths=(str(file),), name="scale", is_from_shell=True)
             ingest_id = loading.request_ingest(spec)
@@ -212,28 +211,28 @@ def operate(args: argparse.Namespace) -> None:
             spec = IngestSpec(paths=(str(folder / "panel.parquet"),), name="scale", is_from_shell=True)
             begin = time.perf_counter()
             dataset = loading.wait_for_ingest(loading.request_ingest(spec))
-            tell("load", time.perf_counter() - begin)
+            print_times("load", time.perf_counter() - begin)
         for _ in range(2):
             job_spec = JobSpec(models=("WindowAverage",), batch_size=1000, n_windows=0)
-            tell("a run, made by the server", timed(make_run, dataset, args.items, job_spec))
-        workers.stop(ELSEWHERE)  # in whose name the runs were made
+            print_times("simulated run", timed(make_run, dataset, args.items, job_spec))
+        workers.stop(ELSEWHERE)  # the supervisor of the simulated runs
         print(f"database {database_bytes() / 1e9:.2f} GB", flush=True)
         waits: list[float] = []
         file = folder / "backup"
-        tell("backup", timed(backups.write_backup, file, False, False, longest_wait(waits)), waits)
+        print_times("backup", timed(backups.write_backup, file, False, False, longest_wait(waits)), waits)
         print(f"backup {file.stat().st_size / 1e9:.2f} GB", flush=True)
-        tell("restore", timed(backups.restore, file, True, longest_wait(waits)), waits)
+        print_times("restore", timed(backups.restore, file, True, longest_wait(waits)), waits)
         begin = time.perf_counter()
         job_id = submit(dataset, args.items, ("WindowAverage",), level=[80])
-        tell("submit", time.perf_counter() - begin)
-        tell("cancel", timed(jobs.cancel_job, job_id))
+        print_times("submit", time.perf_counter() - begin)
+        print_times("cancel", timed(jobs.cancel_job, job_id))
         runs = pruning.list_runs(None, 0)
-        tell(f"prune of {len(runs)} runs", timed(pruning.delete_runs, runs))
-        tell("delete of the dataset", timed(datasets.delete_dataset, dataset.dataset_id))
+        print_times(f"prune of {len(runs)} runs", timed(pruning.delete_runs, runs))
+        print_times("delete of the dataset", timed(datasets.delete_dataset, dataset.dataset_id))
 
 
 def longest_wait(waits: list[float]) -> Callable[[int, int], None]:
-    """Notes the seconds between two reports of progress."""
+    """Return a progress callback that records the seconds between calls in `waits`."""
     waits.clear()
     last = time.perf_counter()
 
@@ -245,14 +244,14 @@ def longest_wait(waits: list[float]) -> Callable[[int, int], None]:
     return on_progress
 
 
-def tell(what: str, seconds: float, waits: list[float] | None = None) -> None:
+def print_times(what: str, seconds: float, waits: list[float] | None = None) -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    wait = f", longest wait for a report {max(waits):.1f} s" if waits else ""
+    wait = f", longest time between progress callbacks {max(waits):.1f} s" if waits else ""
     print(f"{what}: {seconds:.1f} s, peak {peak_mb:.0f} MB{wait}", flush=True)
 
 
 def measure_run(dataset: Any, n_items: int, process: Any) -> int:
-    """Runs the largest items and prints what that took; returns the job's id."""
+    """Run the largest items, print the costs, and return the job id."""
     from fcst.services import jobs
     from tests.benchmarks.ground import Meter, submit
 
@@ -277,7 +276,7 @@ def measure_run(dataset: Any, n_items: int, process: Any) -> int:
     first, *later = reading_seconds(job_id)
     cpu = ", ".join(f"{name} {1e3 * s / n_items:.2f}" for name, s in meter.read().items())
     print(
-        f"run of {n_items:,} items: {seconds:.1f} s (submitted in {submitted:.1f} s); processor ms by item: {cpu};"
+        f"run of {n_items:,} items: {seconds:.1f} s (submitted in {submitted:.1f} s); CPU ms per item: {cpu};"
         f" supervisor at most {peak / 1e6:.0f} MB; first batch read in {1e3 * first:.0f} ms, later ones in"
         f" {1e3 * statistics.median(later):.0f} ms ({first / statistics.median(later):.2f}); before, a commit took"
         f" {waits_ms:.0f} ms",
@@ -287,7 +286,7 @@ def measure_run(dataset: Any, n_items: int, process: Any) -> int:
 
 
 def commit_seconds() -> float:
-    """How long a transaction waits for the disk, of which reading a batch has one."""
+    """Seconds of a commit; reading a batch includes one."""
     from fcst.store.database import transaction
 
     begin = time.perf_counter()
@@ -297,7 +296,7 @@ def commit_seconds() -> float:
 
 
 def reading_seconds(job_id: int) -> list[float]:
-    """How long each batch took to read its histories, in the order in which they were claimed."""
+    """Seconds of each batch to read its histories, in order of the claims."""
     from fcst.store.database import transaction
 
     with transaction() as cur:
@@ -322,16 +321,16 @@ def database_bytes() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("load", help="read a file of weekly sales, against a bare scan and grouping of it")
+    command = commands.add_parser("load", help="read a file of weekly sales, compared with a bare scan and grouping")
     command.set_defaults(run=load)
     command.add_argument("--items", type=int, default=200_000)
     command.add_argument("--weeks", type=int, default=156)
-    command.add_argument("--order", choices=["item", "date"], default="item", help="of the rows in the file")
-    command.add_argument("--described", action="store_true", help="with columns of a family and a description")
+    command.add_argument("--order", choices=["item", "date"], default="item", help="order of the rows in the file")
+    command.add_argument("--described", action="store_true", help="with columns for family and description")
     command.add_argument("--file", type=Path)
     command.add_argument("--memory", default="1GB")
     command.add_argument("--threads", type=int, default=2)
-    command.add_argument("--folder", help="for all that is written; removed afterwards")
+    command.add_argument("--folder", help="folder for temporary files")
     command.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     command = commands.add_parser("run", help="load a file and run all its items, from file to deletion")
     command.set_defaults(run=run)

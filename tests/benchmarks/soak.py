@@ -1,14 +1,14 @@
-"""A long day: sessions that look at pages and programs that call the API, with runs going on all the while.
+"""Soak test: sessions that view pages and programs that call the API, while runs are computed.
 
     python tests/benchmarks/soak.py [--minutes 30] [--sessions 100] [--clients 50]
 
-A run of 4,000 items × 13 weeks × 3 models, one of 10,000 batches, one that is open; and a supervisor that computes the
-small runs that clients submit. Sessions open a page, leave it open for a while, which refreshes by itself, and go to
-another. Clients ask on connections that they keep, after pauses around those at which either side closes an idle one.
+There is a run of 4,000 items × 13 weeks × 3 models, one of 10,000 batches, an open one, and a supervisor that computes
+small runs submitted by clients. Sessions open a page, keep it open for a while with its automatic refreshes, and go to
+another. Clients use persistent connections, with pauses close to the idle timeouts of both sides.
 
-Prints, for every tenth of the time, how many page runs, refreshes and calls there were, their p95, the app's memory and
-open files, and the connections of the database. Ends with 1 where a session broke off, or a call was lost or was
-answered with a 5xx.
+Prints, for every tenth of the time, the number of page runs, refreshes and calls, their p95, the app's memory and open
+files, and the connections of the database. Exits with 1 if a session was interrupted, or a call was lost or got an
+error response.
 """
 
 import argparse
@@ -34,12 +34,12 @@ SESSIONS_OF_ADDRESS = 25
 AFTER_LOSS_S = 10.0
 LOOK_S, LONGEST_PAUSE_S = (20.0, 180.0), 60.0
 CALL_LIMIT_S = 60.0
-N_ROWS = 10  # of the table that is printed
+N_ROWS = 10  # of the printed table
 
 
 @dataclass
 class Seen:
-    """What happened since the last row was printed: seconds of each page run, refresh and call; what went wrong."""
+    """Measurements since the last printed row: seconds of each page run, refresh and call."""
 
     runs: list[float] = field(default_factory=list)
     refreshes: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Seen:
 
 
 class Soak:
-    """Everybody who uses one app; `lost` counts by kind what must not happen."""
+    """All sessions and clients of one app; `lost` counts failures by kind."""
 
     def __init__(self, app: App, made: dict[str, int], seconds: float) -> None:
         self.app = app
@@ -86,21 +86,21 @@ class Soak:
         return time.monotonic() > self.deadline
 
     async def session(self, number: int) -> None:
-        """Opens one page after the other."""
+        """Open pages in a loop."""
         rng = random.Random(number)
-        await asyncio.sleep(rng.uniform(0, LOOK_S[1]))  # they do not come all at once
+        await asyncio.sleep(rng.uniform(0, LOOK_S[1]))  # spread out the starts
         while not self.is_over:
             page, query = rng.choice(self.pages)
             try:
                 async with visit(self.app, page, query, f"127.0.0.{1 + number // SESSIONS_OF_ADDRESS}") as visitor:
                     self.seen.runs.append(await visitor.run())
                     self.seen.refreshes += await visitor.look(rng.uniform(*LOOK_S))
-            except Exception as exc:  # noqa: BLE001  whatever broke off
+            except Exception as exc:  # noqa: BLE001  any failure is counted
                 self.lost[f"session at {page}: {type(exc).__name__}: {str(exc)[:200]}"] += 1
                 await asyncio.sleep(AFTER_LOSS_S)
 
     async def client(self, number: int) -> None:
-        """Calls on connections that are kept; every fifth client submits small runs as well."""
+        """Call the API on persistent connections; every fifth client also submits small runs."""
         rng = random.Random(1000 + number)
         async with httpx.AsyncClient(base_url=self.base, timeout=CALL_LIMIT_S) as client:
             while not self.is_over:
@@ -123,7 +123,7 @@ class Soak:
                     self.lost[f"call of {path}: {answer.status_code}: {answer.text[:200]}"] += 1
 
     async def watch(self, seconds: float) -> None:
-        """Prints a row for each part of the time."""
+        """Print a row for each part of the time."""
         print(
             "minute  page runs (p95 ms)   refreshes (p95 ms)     calls (p95 ms)  runs submitted"
             "  memory MB  open files  connections",
@@ -135,7 +135,8 @@ class Soak:
             n_connections = await asyncio.to_thread(count_connections)
             print(
                 f"{(number + 1) * seconds / N_ROWS / 60:6.1f}"
-                f"  {told(seen.runs):>18}   {told(seen.refreshes):>18} {told(seen.calls):>18}  {seen.n_submitted:14,}"
+                f"  {format_times(seen.runs):>18}   {format_times(seen.refreshes):>18}"
+                f" {format_times(seen.calls):>18}  {seen.n_submitted:14,}"
                 f"  {self.app.process.memory_info().rss / 1e6:9,.0f}  {self.app.process.num_fds():10,}"
                 f"  {n_connections:11,}",
                 flush=True,
@@ -150,7 +151,7 @@ class Soak:
                 tasks.create_task(self.client(number))
 
 
-def told(seconds: list[float]) -> str:
+def format_times(seconds: list[float]) -> str:
     p95 = 1e3 * statistics.quantiles(seconds, n=20)[18] if len(seconds) > 1 else float("nan")
     return f"{len(seconds):,} ({p95:,.0f})"
 
@@ -169,7 +170,7 @@ def main() -> int:
     args = parser.parse_args()
     with fresh_home() as folder:
         made = make_runs(folder)
-        print(f"The machine gives {spin_share():.0%} to processes that count.", flush=True)
+        print(f"Busy loops get {spin_share():.0%} of the CPUs.", flush=True)
         with supervisor(folder), running_app(folder, FCST_API_RATE="1000000/second") as app:
             soak = Soak(app, made, 60 * args.minutes)
             asyncio.run(soak.run(args.sessions, args.clients, 60 * args.minutes))

@@ -1,19 +1,19 @@
-"""Reorder points on backtests: how often the demand over a lead time was at most the reorder point.
+"""Reorder points on backtests: share of windows in which demand over the lead time was at most the reorder point.
 
     python tests/benchmarks/stock.py [SET …] [--limit N] [--windows N] [--model NAME]
 
-The sets are those of `accuracy.py`; `sample` is what `python -m fcst sample` writes. Each series is forecast before so
-many windows of 13 weeks at its end, as a run does it. The quantiles are learnt from all windows but one and tried on
-that one, in turn; then from each half of the items, and tried on the other. Of each demand class stand three ways side
-by side, the share in percent that should be the service level:
+The sets are those of `accuracy.py`; `sample` is the output of `python -m fcst sample`. Each series is forecast before
+`--windows` windows of 13 weeks at its end, as in a run. Quantiles are estimated from all windows but one and tested on
+that one, in turn; then from each half of the items, and tested on the other half. For each demand class, three methods
+are compared by this share in percent, which should equal the service level:
 
-    pooled   as `compute.stock` has it
-    normal   what it does where too few backtests are known: normal errors, with the usual correlation between weeks
-    naive    normal errors, each week's by itself
+    pooled   the method of `compute.stock`
+    normal   its method with too few backtests: normal errors, with the usual correlation between weeks
+    naive    normal errors, independent between weeks
 
-`cost` is the pinball loss of the reorder point at the service level, summed over all items: too much stock and too
-little, weighted as the service level asks for; in percent of that of the naive way. `safety` is the safety stock of all
-items, in percent of the units sold.
+`cost` is the pinball loss of the reorder point at the service level, summed over all items, in percent of that of the
+naive method: it weights excess and missing stock by the service level. `safety` is the safety stock of all items in
+percent of the units sold.
 """
 
 import argparse
@@ -42,16 +42,16 @@ from tests.benchmarks.accuracy import LAST_WK_END_DT, LEVELS, SETS, attributes  
 SERVICE_LEVELS = (0.8, 0.9, 0.95, 0.98)
 LEAD_TIMES = (1, 2, 4, 8)
 FEW = 30
-"""Backtests of a class, below which it is not shown apart."""
+"""Minimum number of backtests of a class to show it separately."""
 
 
 class Backtests:
-    """Of a set: item, window, demand class, actual units, forecast, variance and lump of each of R backtests.
+    """R backtests of a set: item, window, demand class, actual units, forecast, variance and lump of each.
 
     Attributes
     ----------
     lump, known_lump
-        (R,) of the whole series, as a run has it when it learns; and of what was known before the window.
+        (R,) lump of the whole series, as a run uses it for quantiles; and of the weeks before the window.
     """
 
     def __init__(self, name: str, limit: int, n_windows: int, model: str) -> None:
@@ -77,7 +77,7 @@ class Backtests:
         self.variance = variances(self.forecast, lo, hi, LEVELS[0])
 
     def groups(self, by_items: bool) -> np.ndarray:
-        """(R,) of which each is tried on what the others have shown."""
+        """(R,) groups for cross-validation: each is tested with quantiles of the others."""
         if not by_items:
             return self.window
         return np.random.default_rng(1).integers(0, 2, self.item.max() + 1)[self.item]
@@ -93,13 +93,13 @@ def lump(y: np.ndarray) -> float:
     return float(lumps(units_per_sale, demand.cv2, demand.adi)[0])
 
 
-def safety_stocks(found: Backtests, groups: np.ndarray, way: str, q: float) -> np.ndarray:
-    """(R, W) the safety stock over 1, 2, … W weeks."""
+def safety_stocks(found: Backtests, groups: np.ndarray, method: str, q: float) -> np.ndarray:
+    """(R, W) safety stock over 1, 2, … W weeks."""
     n_rows, n_weeks = found.forecast.shape
-    if way == "naive":
+    if method == "naive":
         return ndtri(q) * np.sqrt(np.cumsum(found.variance, axis=1))
     factors, is_enough = np.full((n_rows, n_weeks), np.nan), np.zeros((n_rows, n_weeks), bool)
-    if way == "pooled":
+    if method == "pooled":
         scaled = scaled_errors(found.actual, found.forecast, found.variance, found.lump)
         for group in np.unique(groups):
             others = groups != group
@@ -124,19 +124,20 @@ def report(found: Backtests, by_items: bool) -> Iterator[str]:
     yield f"    {'':<22}" + " | ".join(f"{f'{weeks} weeks':>28}" for weeks in LEAD_TIMES)
     yield f"    {'':<22}{head}"
     safety = {
-        way: [safety_stocks(found, groups, way, q) for q in SERVICE_LEVELS] for way in ("pooled", "normal", "naive")
+        method: [safety_stocks(found, groups, method, q) for q in SERVICE_LEVELS]
+        for method in ("pooled", "normal", "naive")
     }
     names, counts = np.unique(found.classes, return_counts=True)
     for name in ("all", *names[counts >= FEW]):
         rows = np.flatnonzero((found.classes == name) | (name == "all"))
-        for way, stocks in safety.items():
+        for method, stocks in safety.items():
             shares = [
                 "".join(f"{100 * held(errors[rows, weeks - 1], stock[rows, weeks - 1]):7.1f}" for stock in stocks)
                 for weeks in LEAD_TIMES
             ]
-            yield f"    {name if way == 'pooled' else '':<15}{way:<7}" + " | ".join(shares)
+            yield f"    {name if method == 'pooled' else '':<15}{method:<7}" + " | ".join(shares)
     for what, measure in (("cost", cost), ("safety", stocked)):
-        for way, stocks in safety.items():
+        for method, stocks in safety.items():
             cells = [
                 "".join(
                     f"{100 * measure(found, errors, stocks[i], safety['naive'][i], weeks - 1, q):7.1f}"
@@ -144,11 +145,11 @@ def report(found: Backtests, by_items: bool) -> Iterator[str]:
                 )
                 for weeks in LEAD_TIMES
             ]
-            yield f"    {what if way == 'pooled' else '':<15}{way:<7}" + " | ".join(cells)
+            yield f"    {what if method == 'pooled' else '':<15}{method:<7}" + " | ".join(cells)
 
 
 def held(errors: np.ndarray, safety: np.ndarray) -> float:
-    """The share of known sums that are at most the reorder point."""
+    """Share of known sums that are at most the reorder point."""
     known = ~np.isnan(errors)
     return float((errors <= safety + 1e-9)[known].mean())
 
@@ -166,7 +167,9 @@ def stocked(found: Backtests, errors: np.ndarray, stock: np.ndarray, naive: np.n
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=["sample", "online", "stores"], metavar="SET")
-    parser.add_argument("--limit", type=int, default=200, help="of a set this many series at random, always the same")
+    parser.add_argument(
+        "--limit", type=int, default=200, help="use this many random series of a set, with a fixed seed"
+    )
     parser.add_argument("--windows", type=int, default=4)
     parser.add_argument("--model", default="Auto")
     args = parser.parse_args()
@@ -177,10 +180,10 @@ def main() -> None:
         n_items, n_windows = len(np.unique(found.item)), len(np.unique(found.window))
         print(
             f"{name}: {len(found.item):,} backtests of {HOLDOUT_WEEKS} weeks, of {n_items:,} items in {n_windows} "
-            f"windows; {seconds:.0f} s of a processor"
+            f"windows; {seconds:.0f} s of CPU time"
         )
         for by_items, what in ((False, "of other windows"), (True, "of other items")):
-            print(f"  learnt from backtests {what}:", *report(found, by_items), sep="\n", flush=True)
+            print(f"  quantiles from backtests {what}:", *report(found, by_items), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""Torture: jobs are submitted, cancelled and tried again while everything they depend on dies at random.
+"""Torture: runs are submitted, cancelled and retried while everything they depend on fails at random.
 
     python tests/benchmarks/torture.py [--minutes 20] [--seed 1] [--pgbouncer]
 
-Two supervisors in homes of their own share a Postgres server. Meanwhile workers, fork servers and supervisors are
-killed, asked to end, or frozen beyond their lease; the server ends connections and is restarted; for a while everything
-is ten times slower. Files are loaded, datasets and runs are deleted, databases of earlier versions are upgraded, and
-backups are made and restored, of which many a command is killed. At the end all faults stop, what failed or was
-cancelled is tried again, and then it must hold that
+Two supervisors with separate homes share a Postgres server. Workers, fork servers and supervisors are killed, stopped,
+or frozen beyond their lease; the server terminates connections and is restarted; for a while everything is ten times
+slower. Files are loaded, datasets and runs are deleted, databases of earlier versions are upgraded, backups are made
+and restored, and many of these commands are killed. At the end all faults stop, failed and cancelled items are retried,
+and then these conditions must hold:
 
-    every job is final, every item is completed, and each has its forecasts: horizon x models rows, no more, no fewer
-    every forecast is to the last bit that of a run without faults
-    the history of every batch is one that the table of transitions allows
-    every load has ended, and its dataset is whole; of what was deleted nothing is left
-    every upgrade and restore that was killed had changed nothing, or all
+    every run is final, every item is completed, and each has exactly its forecasts: horizon x models rows
+    every forecast is bitwise equal to that of a run without faults
+    all stage transitions of every batch are allowed
+    every load has ended with a complete dataset; nothing is left of deleted objects
+    every killed upgrade and restore has changed nothing, or everything
     no process and no connection is left
 
-The same seed makes the same plan; how long things take decides what each fault meets. Prints what was done and found.
+The same seed makes the same plan; timing decides the effect of each fault. Prints the actions and results.
 """
 
 import argparse
@@ -54,10 +54,10 @@ from tests.engine.slow import slowed  # noqa: E402
 
 N_ITEMS, N_WEEKS, H = 40, 120, 4
 MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
-MOST_OPEN = 4  # jobs
-MOST_LOADS = 2  # that are open
+MOST_OPEN = 4  # open runs
+MOST_LOADS = 2  # open loads
 OLD_VERSIONS = (1, 6, 10, 13, 18, 21)
-LEAST_DONE = 11  # on a slow machine too
+LEAST_DONE = 11  # minimum number of actions, also on a slow machine
 LEASE_S, GRACE_S = 2.0, 1.0
 
 FAULTS = {
@@ -82,7 +82,7 @@ FAULTS = {
 
 
 class Torture:
-    """One run; `done` counts what was done, `found` what it led to."""
+    """One torture run; `done` counts actions, `found` counts results."""
 
     def __init__(self, server: OwnServer, folder: Path, seed: int) -> None:
         self.server = server
@@ -96,10 +96,10 @@ class Torture:
         self.operator = Operator(server, folder, self.random)
         self._supervisors: dict[str, subprocess.Popen] = {}
         self._ever: set[int] = set()
-        self._undo: list[tuple[float, Callable[[], None]]] = []  # what to do later: thaw, start again
+        self._undo: list[tuple[float, Callable[[], None]]] = []  # due time and action: resume, restart
 
     def run(self, seconds: float) -> None:
-        """Prepares, tortures for `seconds` and until enough was done, lets all come to its end, and checks."""
+        """Prepare, inject faults for at least `seconds` and LEAST_DONE actions, wait for all ends, and check."""
         dataset = self._load()
         self._start("one")
         self._start("two")
@@ -110,7 +110,7 @@ class Torture:
             self._undo_due()
             self._submit(dataset)
             (fault,) = self.random.choices(list(FAULTS), list(FAULTS.values()))
-            with contextlib.suppress(FcstError):  # the database may be away at this moment: nothing was done
+            with contextlib.suppress(FcstError):  # the database may be unreachable now; then nothing was done
                 getattr(self, f"_{fault.replace(' ', '_')}")()
                 self.done[fault] += 1
             time.sleep(self.random.uniform(0.1, 2.0))
@@ -120,7 +120,7 @@ class Torture:
         self._check_loads()
         self._leave()
 
-    # What it stands on
+    # Setup
 
     def _load(self) -> Dataset:
         write_sales(self.folder / "sales.csv", N_ITEMS, N_WEEKS)
@@ -134,7 +134,7 @@ class Torture:
         out = io.BytesIO()
         datasets.write_weekly_file(dataset.dataset_id, out)
         self._weekly_file = out.getvalue()
-        drivers.add_holidays(dataset.dataset_id, "EC")  # with drivers, every run learns before it forecasts
+        drivers.add_holidays(dataset.dataset_id, "EC")  # with drivers, every run learns first
         return dataset
 
     def _start(self, name: str) -> None:
@@ -158,14 +158,14 @@ class Torture:
         check_items(job_id)
         return {row[:3]: row for row in forecasts_of(job_id)}
 
-    # What is done
+    # Actions and faults
 
     def _submit(self, dataset: Dataset) -> None:
         with contextlib.suppress(FcstError):
             if sum(not job.is_over for job in jobs.list_jobs()) >= MOST_OPEN:
                 return
             models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
-            items = jobs.choose_largest(dataset, N_ITEMS)  # all, for a run learns from those it has
+            items = jobs.choose_largest(dataset, N_ITEMS)  # all items, because a run learns from its items
             size = self.random.randint(2, 12)
             spec = JobSpec(models=models, h=H, level=(80,), batch_size=size, n_windows=0, item_limit_s=10.0)
             self.jobs.append(jobs.submit_job(dataset.dataset_id, items, spec))
@@ -273,22 +273,22 @@ class Torture:
     def _restore_a_copy(self) -> None:
         self.found["backup or restore that was killed"] += self.operator.restore_a_copy()
 
-    # What must hold
+    # Checks
 
     def _settle(self) -> None:
-        """All faults are over: every job ends, and ends completed when it is tried again."""
+        """After the faults: wait for every run to end, and retry failed and cancelled items."""
         for name, process in self._supervisors.items():
             self._signal([process.pid, *children(process.pid)], signal.SIGCONT)
             if process.poll() is not None:
-                self.found[f"supervisor that ended by itself with {process.returncode}"] += 1
+                self.found[f"supervisor that exited with {process.returncode}"] += 1
                 self._start(name)
         begin = time.monotonic()
         for job_id in self.jobs:
             finish(job_id, 300)
-        self.found["seconds to the end of the last job"] = round(time.monotonic() - begin)
+        self.found["seconds to the end of the last run"] = round(time.monotonic() - begin)
         for job_id in self.jobs:
             job = check_items(job_id)
-            self.found[f"job {job.status}"] += 1
+            self.found[f"run {job.status}"] += 1
             self.found["item cancelled"] += job.n_cancelled
             self.found["item failed"] += job.n_failed
             for failure in jobs.list_failures(job_id):
@@ -316,7 +316,7 @@ class Torture:
                 " + (SELECT count(*) FROM fcst_app.forecasts WHERE job_id = ANY (%(jobs)s)) AS n",
                 {"jobs": self.deleted_jobs},
             )
-            assert cur.fetchone()["n"] == 0, "something is left of what was deleted"
+            assert cur.fetchone()["n"] == 0, "rows of deleted objects are left"
 
     def _check(self, expected: dict[tuple, tuple]) -> None:
         for job_id in self.jobs:
@@ -329,7 +329,7 @@ class Torture:
             self.found["attempt"] += sum(batch.attempt for batch in jobs.list_batches(job_id))
             self.found["batch"] += job.n_batches
             for event in jobs.list_events(job_id, only_with_reason=True):
-                self.found["attempt that broke off"] += event.to_stage == "submitted"
+                self.found["interrupted attempt"] += event.to_stage == "submitted"
 
     def _leave(self) -> None:
         for process in self._supervisors.values():
@@ -338,11 +338,11 @@ class Torture:
         for process in self._supervisors.values():
             assert process.wait(60) == 0
         wait_until(lambda: not any(is_running(pid) for pid in self._ever), 15, "for all processes to end")
-        # Ours are two: the load of the sales told its progress by a second one.
-        wait_until(lambda: self.server.count_clients() <= 2, 15, "for all connections but ours to close")
+        # This process has two: the load of the sales used a second one for its progress.
+        wait_until(lambda: self.server.count_clients() <= 2, 15, "for all other connections to close")
 
     def kill(self) -> None:
-        """Ends what a failed run leaves behind."""
+        """Kill processes left by a failed run."""
         for process in self._supervisors.values():
             self._signal([process.pid, *children(process.pid)], signal.SIGKILL)
             process.wait()
@@ -354,7 +354,7 @@ class Torture:
 
 @contextlib.contextmanager
 def database(folder: Path, is_pooled: bool) -> Iterator[OwnServer]:
-    """A migrated server of its own, which is the one in use, through PgBouncer if that is wanted."""
+    """A separate migrated server, set as DATABASE_URL, optionally through PgBouncer."""
     server = OwnServer(folder / "server")
     with contextlib.ExitStack() as stack:
         address = stack.enter_context(pgbouncer(server, folder / "pgbouncer")) if is_pooled else server.url
@@ -367,7 +367,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pgbouncer", action="store_true", help="with a PgBouncer in transaction mode between")
+    parser.add_argument("--pgbouncer", action="store_true", help="connect through PgBouncer in transaction mode")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="torture"))
     with database(folder, args.pgbouncer) as server:
@@ -375,7 +375,7 @@ def main() -> None:
         try:
             torture.run(60 * args.minutes)
         except BaseException:
-            print(f"What it leaves is in {folder}.", file=sys.stderr)
+            print(f"Its files are in {folder}.", file=sys.stderr)
             torture.kill()
             raise
         finally:

@@ -1,20 +1,21 @@
-"""Torture of a Dask cluster: one run of 100,000 items while its workers, its scheduler and its network are lost.
+"""Torture of a Dask cluster: a run of 100,000 items while workers, scheduler and network are lost.
 
     python tests/benchmarks/torture_dask.py [--items 100000] [--workers 2] [--seed 1] [--pause 5 15]
 
-The run is made twice: by the processes of this machine, undisturbed, and on the cluster, while at random
+The run is computed twice: by local processes without faults, and on the cluster, while at random
 
-    a worker is killed, and another one started
-    the scheduler is killed, or frozen, and another one started
-    the network between workers and scheduler is lost for up to a minute; workers reach the database all the while
-    the supervisor is killed, and another one started
-    the server ends all connections
+    a worker is killed and replaced
+    the scheduler is killed or frozen, and replaced
+    the network between workers and scheduler is cut for up to a minute; workers can still reach the database
+    the supervisor is killed and replaced
+    the server terminates all connections
 
-At the end all faults stop, items that failed are tried again, and then it must hold that every item is completed, that
-every forecast is to the last bit that of the run without faults, that the history of every batch is one that the table
-of transitions allows, and that no process is left. Prints what was done and found.
+At the end all faults stop, and failed items are retried. Then every item must be completed, every forecast must be
+bitwise equal to that of the run without faults, all stage transitions of batches must be allowed, and no process may be
+left. Prints the actions and results.
 
-To lose the network needs root and `ip`: workers have a network namespace of their own. Without, the rest is done.
+Cutting the network needs root and `ip`, because workers run in a separate network namespace. Otherwise this fault is
+left out.
 """
 
 import argparse
@@ -50,7 +51,7 @@ from tests.engine.seen import check_items, children, finish, is_running  # noqa:
 N_WEEKS, H = 60, 13
 MODELS = ("WindowAverage", "SeasonalNaive")
 LEASE_S = 5.0
-LONGEST_LOSS_S = 60.0  # of the network
+LONGEST_LOSS_S = 60.0  # maximum duration of a network cut
 
 FAULTS = {
     "kill a worker": 4,
@@ -63,7 +64,7 @@ FAULTS = {
 
 
 class DaskTorture:
-    """One run; `done` counts what was done, `found` what it led to."""
+    """One torture run; `done` counts actions, `found` counts results."""
 
     def __init__(self, server: OwnServer, folder: Path, seed: int, n_workers: int, network: Network | None) -> None:
         self.server = server
@@ -100,7 +101,7 @@ class DaskTorture:
         wait_until(lambda: not any(is_running(pid) for pid in self._ever), 15, "for all processes to end")
 
     def _forecast(self, dataset: Dataset, disturb: Callable[[], None]) -> int:
-        """A run of all items, disturbed until it is over."""
+        """Submit a run of all items, and disturb it until it has ended."""
         spec = JobSpec(models=MODELS, h=H, level=(80,), batch_size=100, n_windows=0)
         job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, dataset.n_items), spec)
         while not self._is_over(job_id):
@@ -109,39 +110,39 @@ class DaskTorture:
         return job_id
 
     def _settle(self, job_id: int) -> None:
-        """All faults are over: what failed is tried again."""
+        """After the faults: retry failed items."""
         job = check_items(job_id)
-        self.found["item failed, and tried again"] += job.n_failed
+        self.found["item failed and retried"] += job.n_failed
         for failure in jobs.list_failures(job_id):
             self.found[f"  reason: {failure.reason}"] += 1
         if jobs.retry_job(job_id):
             finish(job_id, 600)
 
     def _is_over(self, job_id: int) -> bool:
-        with contextlib.suppress(FcstError):  # the database may be away at this moment
+        with contextlib.suppress(FcstError):  # the database may be unreachable now
             return jobs.get_job(job_id).is_over
         return False
 
-    # What is done
+    # Faults
 
     def _disturb(self, pause_s: tuple[float, float]) -> None:
         (fault,) = self.random.choices(list(self.faults), list(self.faults.values()))
         getattr(self, f"_{fault.replace(' ', '_')}")()
         self.done[fault] += 1
-        self._mend()
+        self._restart_dead()
         time.sleep(self.random.uniform(*pause_s))
 
-    def _mend(self) -> None:
-        """What has died is started again, as an operator or a manager of processes does."""
+    def _restart_dead(self) -> None:
+        """Restart dead processes, as an operator or process manager does."""
         assert self.cluster.scheduler is not None
         if self.cluster.scheduler.poll() is not None:
             self.cluster.start_scheduler()
         self._fill_up()
 
     def _fill_up(self) -> None:
-        living = [process for process in self.cluster.workers if process.poll() is None]
-        self.cluster.workers = living
-        for _ in range(self.n_workers - len(living)):
+        running = [process for process in self.cluster.workers if process.poll() is None]
+        self.cluster.workers = running
+        for _ in range(self.n_workers - len(running)):
             self.cluster.start_worker()
             self._ever.add(self.cluster.workers[-1].pid)
 
@@ -156,7 +157,7 @@ class DaskTorture:
         self.cluster.scheduler.wait()
 
     def _freeze_the_scheduler(self) -> None:
-        """Beyond the silence after which the supervisor takes it for lost, or less."""
+        """Freeze it for less or more than the timeout after which the supervisor considers it lost."""
         assert self.cluster.scheduler is not None
         self.cluster.scheduler.send_signal(signal.SIGSTOP)
         time.sleep(self.random.uniform(1.0, 40.0))
@@ -186,7 +187,7 @@ class DaskTorture:
         self._supervisor.send_signal(number)
         self._supervisor.wait(60)
 
-    # What must hold
+    # Checks
 
     def _check(self, expected: int, found: int) -> None:
         job = check_items(found)
@@ -206,10 +207,10 @@ class DaskTorture:
         self.found["forecast checked"] += row["n"] * H
         self.found["batch"] += job.n_batches
         for event in jobs.list_events(found, only_with_reason=True):
-            self.found["attempt that broke off"] += event.to_stage == "submitted"
+            self.found["interrupted attempt"] += event.to_stage == "submitted"
 
     def kill(self) -> None:
-        """Ends what a failed run leaves behind."""
+        """Kill processes left by a failed run."""
         if self._supervisor is not None:
             for pid in (self._supervisor.pid, *children(self._supervisor.pid)):
                 with contextlib.suppress(ProcessLookupError):
@@ -225,7 +226,7 @@ class DaskTorture:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument("--workers", type=int, default=2, help="of the cluster, with one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="workers of the cluster, with one thread each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause", type=float, nargs=2, default=(5.0, 15.0), help="seconds between two faults")
     args = parser.parse_args()
@@ -238,7 +239,7 @@ def main() -> None:
         try:
             torture.run(args.items, tuple(args.pause))
         except BaseException:
-            print(f"What it leaves is in {folder}.", file=sys.stderr)
+            print(f"Its files are in {folder}.", file=sys.stderr)
             torture.kill()
             raise
         finally:

@@ -1,16 +1,16 @@
-"""How long the pages take, with a run of 4,000 items × 13 weeks × 3 models and one of 10,000 batches.
+"""Response times of the pages, with a run of 4,000 items × 13 weeks × 3 models and one of 10,000 batches.
 
     python tests/benchmarks/ui.py [pages] [items] [crowd] [start] [--reruns 40] [--clicks 20] [--minutes 2] [--starts 5]
 
-    pages   the server's time for a full rerun of every page, warm, as a browser's session sees it
-    items   from a click on an item, a row of the table or Next, to its painted chart, in Chromium
-    crowd   40 sessions at a run's page, which refreshes every second while the run works: a refresh, processor, memory
-    start   from `streamlit run app.py` with a fresh home, its own Postgres included, to the first page in Chromium
+    pages   server time of a full warm rerun of every page, in a browser-like session
+    items   from a click on an item (a row of the table, or Next) to its painted chart, in Chromium
+    crowd   40 sessions on a run's page, which refreshes every second while the run works: refresh time, CPU, memory
+    start   from `streamlit run app.py` with a new FCST_HOME and its own Postgres to the first page in Chromium
 
-All of it against the app in a process of its own, on an embedded server; the runs are not computed but written by it.
-Beside each measurement stands its aim, and what the machine gave then to two processes that do nothing but count: less
-than 100 % where others used it too. `processor` is the time that server and Postgres computed for a rerun, which others
-lengthen little. The first run of a page, which fills caches, is told by itself.
+The app runs in a separate process, on an embedded server; the runs are simulated in SQL. Each measurement is printed
+with its goal, and with the CPU share that two busy loops got: less than 100 % if other programs used the machine.
+`CPU` is the CPU time of server and Postgres for a rerun, which other programs hardly change. The first run of a page,
+which fills caches, is printed separately.
 """
 
 import argparse
@@ -45,7 +45,7 @@ PAGE_MS, ITEM_MS, REFRESH_MS, START_S = 150, 500, 100, 6
 
 
 def load(folder: Path, n_weeks: int) -> Dataset:
-    """A version of a dataset, read from a file as any other: families, classes, promotions, rare sellers."""
+    """Load a version of a dataset from a file, with families, classes, promotions and slow sellers."""
     path = folder / "sales.csv"
     duckdb.sql(
         f"""COPY (
@@ -63,7 +63,7 @@ def load(folder: Path, n_weeks: int) -> Dataset:
 
 
 def make_runs(folder: Path) -> dict[str, int]:
-    """Two large runs, one of many batches that has ended and one that works, and a hundred small ones."""
+    """Simulate two large runs, an ended and an open one with many batches, and a hundred small ones."""
     dataset = load(folder, N_WEEKS)
     small = JobSpec(models=("Naive",), batch_size=5, n_windows=0)
     for _ in range(100):
@@ -75,12 +75,12 @@ def make_runs(folder: Path) -> dict[str, int]:
     made["newer"] = load(folder, N_WEEKS + 13).dataset_id
     write_log(made["many"])
     with transaction() as cur:
-        cur.execute("ANALYZE")  # as the server does by itself within a minute
+        cur.execute("ANALYZE")  # autovacuum does this within a minute
     return made
 
 
 def write_log(job_id: int) -> None:
-    """Two files of the supervisor's log, of 5 MB each."""
+    """Write two files of the supervisor's log with 5 MB each."""
     log_path().parent.mkdir(parents=True, exist_ok=True)
     batches = [row.batch_id for row in jobs.list_batches(job_id)]
     line = 'time={}Z level=info event=stage job={} batch={} attempt=1 pid=77 message="{} of it"\n'
@@ -92,7 +92,7 @@ def write_log(job_id: int) -> None:
         path.write_text("".join(lines * 2)[:5_000_000])
 
 
-def told(name: str, seconds: list[float], aim_ms: float, more: str = "") -> None:
+def print_times(name: str, seconds: list[float], aim_ms: float, more: str = "") -> None:
     ms = 1e3 * np.array(seconds)
     middle, most = np.median(ms), np.percentile(ms, 95)
     word = "ok  " if most <= aim_ms else "MISS"
@@ -102,12 +102,12 @@ def told(name: str, seconds: list[float], aim_ms: float, more: str = "") -> None
     )
 
 
-def tell_machine(what: str) -> None:
-    print(f"\n{what}: the machine gives {spin_share():.0%} to {processes()} processes that count", flush=True)
+def print_machine(what: str) -> None:
+    print(f"\n{what}: {processes()} busy loops get {spin_share():.0%} of the CPUs", flush=True)
 
 
 def measure_pages(app: App, made: dict[str, int], n: int) -> None:
-    tell_machine("pages")
+    print_machine("pages")
     item, words = f"item{N_ITEMS // 2:06}", "family 7"
     database = postgres()
     one, many, working = f"job={made['job']}", f"job={made['many']}", f"job={made['open']}"
@@ -138,12 +138,12 @@ def measure_pages(app: App, made: dict[str, int], n: int) -> None:
         ("glossary", ""),
     ):
         first, seconds, cpu_s = asyncio.run(time_runs(app, page, query, n, lambda: app.cpu_s() + cpu_below(database)))
-        more = f"processor {1e3 * cpu_s:.0f} ms, first run {1e3 * first:,.0f} ms"
-        told(f"{page} {query.replace('show=', '')}", seconds, PAGE_MS, more)
+        more = f"CPU {1e3 * cpu_s:.0f} ms, first run {1e3 * first:,.0f} ms"
+        print_times(f"{page} {query.replace('show=', '')}", seconds, PAGE_MS, more)
 
 
 def measure_items(app: App, made: dict[str, int], n: int) -> None:
-    tell_machine("items")
+    print_machine("items")
     keys = jobs.list_keys(made["job"])
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -151,13 +151,13 @@ def measure_items(app: App, made: dict[str, int], n: int) -> None:
         page.locator(".st-key-chart .js-plotly-plot").wait_for()
         time_item(page, keys[0], None)  # warm
         found = [time_item(page, keys[i + 1], None) for i in range(n)]
-        told("from a click on Next to the chart", found, ITEM_MS)
+        print_times("from a click on Next to the chart", found, ITEM_MS)
         found = [time_item(page, keys[i % 8], i % 8) for i in range(n)]
-        told("from a click on a row of the table to the chart", found, ITEM_MS)
+        print_times("from a click on a row of the table to the chart", found, ITEM_MS)
 
 
 def keep_working(job_id: int, is_over: threading.Event) -> None:
-    """What a supervisor of two processes would write: twice a second a batch ends and another begins."""
+    """Simulate a supervisor with two processes: twice a second a batch ends and another starts."""
     while not is_over.wait(0.5):
         with transaction() as cur:
             cur.execute(
@@ -174,7 +174,7 @@ def keep_working(job_id: int, is_over: threading.Event) -> None:
 
 
 def measure_crowd(app: App, made: dict[str, int], minutes: float) -> None:
-    tell_machine("crowd")
+    print_machine("crowd")
     is_over = threading.Event()
     threading.Thread(target=keep_working, args=(made["open"], is_over), daemon=True).start()
     memory: list[tuple[float, float]] = []  # seconds, MB
@@ -189,18 +189,18 @@ def measure_crowd(app: App, made: dict[str, int], minutes: float) -> None:
     took = asyncio.run(time_crowd(app, "runs", f"job={made['open']}", N_VISITORS, 60 * minutes))
     share = (app.cpu_s() - cpu) / (time.perf_counter() - begin)
     is_over.set()
-    told(f"{N_VISITORS} sessions, {minutes:g} minutes: a refresh of a part of a run", took, REFRESH_MS)
+    print_times(f"{N_VISITORS} sessions, {minutes:g} minutes: a refresh of a part of a run", took, REFRESH_MS)
     late = [pair for pair in memory if pair[0] > 10]
     slope = 60 * np.polyfit(*zip(*late, strict=True), 1)[0]
     print(
-        f"{'ok  ' if share < 1 else 'MISS'} processor of the server {share:.0%} of a core; memory {late[0][1]:.0f} MB,"
-        f" then {late[-1][1]:.0f} MB, {slope:+.2f} MB a minute",
+        f"{'ok  ' if share < 1 else 'MISS'} CPU of the server {share:.0%} of a core; memory {late[0][1]:.0f} MB,"
+        f" then {late[-1][1]:.0f} MB, {slope:+.2f} MB per minute",
         flush=True,
     )
 
 
 def measure_start(n: int) -> None:
-    tell_machine("start")
+    print_machine("start")
     found = []
     with chromium() as browser:
         for _ in range(n):
@@ -211,20 +211,20 @@ def measure_start(n: int) -> None:
             app.wait()
             page.goto(app.url(""))
             page.get_by_role("heading", name="Home").wait_for()
-            page.get_by_role("button", name="Load the sample").wait_for()
+            page.get_by_role("button", name="Load sample").wait_for()
             found.append(time.perf_counter() - begin)
             page.context.close()
             app.stop()
-            leave(home)
-    told("a fresh home: from the command to the first page", found, 1e3 * START_S, "better: 4000")
+            clean_up(home)
+    print_times("a fresh home: from the command to the first page", found, 1e3 * START_S, "better: 4000")
 
 
-def leave(home: Path) -> None:
-    """Waits for the processes of a home to end, and removes its data."""
+def clean_up(home: Path) -> None:
+    """Wait for the processes of a home to end, and delete its data."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and any(_is_of(process, home) for process in psutil.process_iter()):
         time.sleep(0.2)
-    if (place := home / "pg.location").exists():  # as root the database is elsewhere
+    if (place := home / "pg.location").exists():  # under root the database is in another folder
         shutil.rmtree(place.read_text().strip(), ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
 
@@ -238,7 +238,7 @@ def _is_of(process: psutil.Process, home: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", metavar="pages|items|crowd|start", help="all without it")
+    parser.add_argument("what", nargs="*", metavar="pages|items|crowd|start", help="default: all")
     parser.add_argument("--reruns", type=int, default=40, metavar="N")
     parser.add_argument("--clicks", type=int, default=20, metavar="N")
     parser.add_argument("--minutes", type=float, default=2, metavar="N")

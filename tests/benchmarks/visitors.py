@@ -1,4 +1,4 @@
-"""Those who look at pages: the app as a server of its own, sessions that speak Streamlit's protocol, and Chromium."""
+"""Clients of the pages: the app in a separate process, sessions using Streamlit's protocol, and Chromium."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ FLAGS = (
 
 
 class App:
-    """The app, started as its user does; what it says is in `log`."""
+    """The app, started as users do, with its output in `log`."""
 
     def __init__(self, log: Path, **env: str) -> None:
         self.log = log
@@ -42,7 +42,7 @@ class App:
             )
 
     def wait(self) -> None:
-        """Until it listens."""
+        """Wait until it listens."""
         while True:
             assert self.process.is_running(), self.log.read_text()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -75,7 +75,7 @@ def running_app(folder: Path, **env: str) -> Iterator[App]:
 
 
 class Visitor:
-    """One session: what a browser sends and gets for a page, without drawing it."""
+    """One session: sends and receives the messages of a browser for a page, without rendering."""
 
     def __init__(self, stream: websockets.ClientConnection, page: str, query: str) -> None:
         self.stream, self.page, self.query = stream, page, query
@@ -83,7 +83,7 @@ class Visitor:
         self.n_bytes = 0
 
     async def ask(self, fragment: str = "") -> None:
-        """Asks for a run of the page, or of a part of it that refreshes by itself."""
+        """Request a run of the page, or of a fragment that refreshes automatically."""
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.query_string = self.page, self.query
@@ -92,7 +92,7 @@ class Visitor:
         await self.stream.send(message.SerializeToString())
 
     async def finished(self) -> list[str]:
-        """Waits for the end of a run; returns the fragments it was of, none for the whole page."""
+        """Wait for the end of a run; return its fragments, or an empty list for the whole page."""
         while True:
             data = await self.stream.recv()
             self.n_bytes += len(data)
@@ -102,12 +102,12 @@ class Visitor:
                 self._check(message)
             elif kind == "auto_rerun":
                 self.every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
-            elif kind == "page_info_changed":  # by the script itself: the browser's address changes
+            elif kind == "page_info_changed":  # the script changed the browser's URL
                 self.query = message.page_info_changed.query_string
             elif kind == "script_finished":
                 assert message.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
                 fragments = list(message.metadata.run.fragment_ids)
-                # A run of the page that ends early is followed by another; a part's is whole, though the next waits.
+                # An interrupted run of the page is followed by another one; a fragment's run is always complete.
                 if fragments or message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                     return fragments
 
@@ -117,7 +117,7 @@ class Visitor:
         assert element.WhichOneof("type") != "exception" and not is_error, element
 
     async def run(self) -> float:
-        """Seconds of a run of the whole page."""
+        """Run the whole page; return the seconds."""
         begin = time.perf_counter()
         await self.ask()
         while await self.finished():
@@ -125,7 +125,7 @@ class Visitor:
         return time.perf_counter() - begin
 
     async def look(self, seconds: float) -> list[float]:
-        """Leaves the page open; returns the seconds that each refresh of a part of it took."""
+        """Keep the page open; return the seconds of each refresh of a fragment."""
         asked: dict[str, float] = {}
         took: list[float] = []
 
@@ -147,12 +147,12 @@ class Visitor:
                 for fragment, every in self.every.items():
                     tasks.create_task(refresh(fragment, every))
         now = time.perf_counter()
-        return took + [now - begin for begin in asked.values() if now - begin > 1]  # what did not come counts too
+        return took + [now - begin for begin in asked.values() if now - begin > 1]  # include pending refreshes
 
 
 @contextlib.asynccontextmanager
 async def visit(app: App, page: str, query: str = "", place: str = "127.0.0.1") -> AsyncIterator[Visitor]:
-    """A session from an address of this machine: the server lets each open so many pages."""
+    """A session from a local address; the server limits the number of sessions per address."""
     address = f"ws://127.0.0.1:{app.port}/_stcore/stream"
     async with websockets.connect(address, subprotocols=["streamlit"], max_size=None, local_addr=(place, 0)) as stream:
         yield Visitor(stream, page, query)
@@ -161,7 +161,7 @@ async def visit(app: App, page: str, query: str = "", place: str = "127.0.0.1") 
 async def time_runs(
     app: App, page: str, query: str, n: int, spent: Callable[[], float]
 ) -> tuple[float, list[float], float]:
-    """Seconds of the first run of a page, and of `n` more in the same session; what one of these adds to `spent`."""
+    """Seconds of the first run of a page, and of `n` reruns in the same session; growth of `spent` per rerun."""
     async with visit(app, page, query) as visitor:
         first = await visitor.run()
         before = spent()
@@ -170,10 +170,10 @@ async def time_runs(
 
 
 async def time_crowd(app: App, page: str, query: str, n: int, seconds: float) -> list[float]:
-    """Seconds of each refresh that `n` sessions saw, which opened the page one after the other."""
+    """Seconds of each refresh in `n` sessions, which open the page one after the other."""
 
     async def one(number: int) -> list[float]:
-        await asyncio.sleep(number * 5.03 / n)  # their seconds begin at different times
+        await asyncio.sleep(number * 5.03 / n)  # spread out the refreshes
         async with visit(app, page, query) as visitor:
             await visitor.run()
             return await visitor.look(seconds - number * 5.03 / n)
@@ -190,7 +190,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-# From the press of the mouse to the frame after the last change of the lines of the chart, which are its paths.
+# Time from the mouse press to the frame after the last change of the chart's lines (SVG paths).
 WATCH_CHART = """() => {
     const lines = () => [...document.querySelectorAll('.st-key-chart .js-plotly-plot .scatterlayer path')]
         .map(path => path.getAttribute('d')).join();
@@ -214,7 +214,7 @@ def settle(page: Page) -> None:
 
 
 def time_item(page: Page, unique_id: str, row: int | None) -> float:
-    """Seconds from a click on a row of the table of items, or on Next, to the painted chart of the item it leads to."""
+    """Seconds from a click on a row of the item table, or on Next, to the painted chart of that item."""
     settle(page)
     page.evaluate(WATCH_CHART)
     if row is None:

@@ -44,7 +44,7 @@ def job_of(page: Page) -> str:
 def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_path: Path) -> None:
     page.goto(app["url"])
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
-    page.get_by_role("button", name="Load the sample").click()
+    page.get_by_role("button", name="Load sample").click()
     expect(page.get_by_role("button", name="Forecast these items")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("200", exact=True).first).to_be_visible()
     name, file = file_of(page, page.get_by_role("link", name="Weekly sales (CSV)"))
@@ -60,13 +60,13 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     field.press("Enter")
     expect(page.get_by_test_id("stSliderThumbValue")).to_have_text("12")
     expect(page.get_by_text("12 items in 3 batches of up to 5, 13 weeks ahead")).to_be_visible()
-    page.get_by_role("button", name="Start the run").click()
+    page.get_by_role("button", name="Start run").click()
     job_id = job_of(page)
     expect(page.get_by_text("12 of 12", exact=True)).to_be_visible(timeout=120_000)
 
-    page.get_by_role("button", name="See the forecasts").click()
+    page.get_by_role("button", name="View forecasts").click()
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
-    expect(page.get_by_text("the sum of 12 plans")).to_be_visible()
+    expect(page.get_by_text("total of 12 plans")).to_be_visible()
     page.goto(f"{app['url']}/forecasts?job={job_id}&sort=sales")
     expect(page.locator("tr[data-key]").first).to_be_visible()
     settled(page)
@@ -88,9 +88,9 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
 
     page.get_by_role("link", name="Accuracy").click()
     expect(page.get_by_text("12 items, 36 windows", exact=False)).to_be_visible()
-    expect(page.get_by_text("Value added to same weeks last year")).to_be_visible()
+    expect(page.get_by_text("Error vs. same weeks last year")).to_be_visible()
     page.get_by_role("link", name="Home").click()
-    page.get_by_role("button", name=f"See the forecasts of run {job_id}").click()
+    page.get_by_role("button", name=f"View forecasts of run {job_id}").click()
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
 
 
@@ -99,7 +99,7 @@ def test_run_continues_while_the_app_is_down_and_a_deep_link_opens_it(
 ) -> None:
     page.goto(f"{app['url']}/new-run?n=40")
     expect(page.get_by_text("40 items in", exact=False)).to_be_visible()
-    page.get_by_role("button", name="Start the run").click()
+    page.get_by_role("button", name="Start run").click()
     job_id = job_of(page)
     expect(page.get_by_role("heading", name=re.compile("processing"))).to_be_visible()
     stop(app["process"])
@@ -126,7 +126,7 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
     expect(page.get_by_text("separated by semicolons", exact=False)).to_be_visible()
     settled(page)
     expect(page.get_by_text("Item = Nummer · Date = Tag · Units sold = Menge", exact=False)).to_be_visible()
-    page.get_by_text("Change what the columns mean").click()
+    page.get_by_text("Column mapping").click()
     page.get_by_role("combobox", name=re.compile("^Units sold")).click()
     page.get_by_role("option", name="Nummer").click()
     expect(page.get_by_text("Units sold = Nummer", exact=False)).to_be_visible()
@@ -136,7 +136,7 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
     settled(page)
     page.get_by_role("button", name="Load", exact=True).click()
     expect(page.get_by_text("line 12: Tag is not a valid date", exact=False)).to_be_visible(timeout=30_000)
-    page.get_by_role("button", name="Load the 1,092 good rows").click()
+    page.get_by_role("button", name="Load 1,092 good rows").click()
     expect(page.get_by_role("heading", name="export")).to_be_visible(timeout=30_000)
     _, file = file_of(page, page.get_by_role("link", name="Weekly sales (CSV)"))
     weekly = pd.read_csv(file, dtype={"item_nbr": str})
@@ -144,9 +144,9 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
     assert weekly["unit_sales"].sum() == pytest.approx(3 * sum(n % 7 + 0.5 for n in range(364)))
     page.get_by_role("radio", name="Quality").or_(page.get_by_role("button", name="Quality")).first.click()
     expect(page).to_have_url(re.compile("view=quality"))
-    expect(page.get_by_role("heading", name="What became of the rows")).to_be_visible()
+    expect(page.get_by_role("heading", name="Rows", exact=True)).to_be_visible()
     expect(page.locator(".st-key-coverage .js-plotly-plot").last).to_be_visible()
-    name, file = file_of(page, page.get_by_role("link", name="The report (JSON)"))
+    name, file = file_of(page, page.get_by_role("link", name="Quality report (JSON)"))
     assert name == "report_export_v1.json" and json.loads(file.read())["n_rows"] == 1_093
     page.get_by_role("radio", name="Items", exact=True).click()
     expect(page).to_have_url(re.compile("view=items"))
@@ -157,8 +157,8 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
     table = caught.value.path().read_text(encoding="utf-8-sig")
     assert "'=1+1" in table and ",=1+1" not in table, "also in the file of the toolbar"
     page.get_by_role("button", name="Delete …").click()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(page.get_by_text("Dataset export is deleted.")).to_be_visible()
+    page.get_by_role("button", name="Delete dataset").click()
+    expect(page.get_by_text("Dataset export deleted.")).to_be_visible()
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
     page.go_back()
     expect(page.get_by_text("There is no dataset", exact=False)).to_be_visible()
@@ -167,11 +167,11 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
 def test_cancelled_run_is_completed_by_a_retry(app: dict, page: Page) -> None:
     page.goto(f"{app['url']}/new-run?n=24")
     expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
-    page.get_by_role("button", name="Start the run").click()
+    page.get_by_role("button", name="Start run").click()
     job_of(page)
-    page.get_by_role("button", name="Cancel the run …").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
-    page.get_by_role("button", name=re.compile(r"Run \d+ items? again")).click()
+    page.get_by_role("button", name="Cancel run …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
+    page.get_by_role("button", name=re.compile(r"Finish \d+ items?")).click()
     expect(page.get_by_text("24 of 24", exact=True)).to_be_visible(timeout=120_000)
 
 
@@ -221,7 +221,7 @@ def test_page_recovers_automatically_with_its_database(place: Path, browser: Bro
             assert tab.evaluate("window.isTheSamePage") is True and tab.url == address
         jobs.cancel_job(1)
         for tab in (page, late):  # both refresh again
-            expect(tab.get_by_role("button", name="Run 3 items again")).to_be_visible()
+            expect(tab.get_by_role("button", name="Finish 3 items")).to_be_visible()
         assert "Traceback" not in (place / "home" / "app.log").read_text()
     finally:
         stop(process)

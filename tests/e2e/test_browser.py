@@ -43,7 +43,7 @@ def test_every_page_opens_at_its_top(desk: Desk, visit: Callable[[], Page]) -> N
     page.get_by_role("link", name="Home", exact=True).click()
     expect_top(page, "/home$")
     scroll_down(page)
-    page.get_by_role("button", name=re.compile("See the forecasts")).evaluate("button => button.click()")
+    page.get_by_role("button", name=re.compile("View forecasts")).evaluate("button => button.click()")
     expect_top(page, r"/forecasts\?job=")
     scroll_down(page)
     page.get_by_role("link", name="Runs", exact=True).click()
@@ -148,7 +148,7 @@ def test_toolbars_cover_no_button_on_a_phone(desk: Desk, browser: Browser) -> No
 def test_start_button_is_in_the_viewport(desk: Desk, visit: Callable[[], Page]) -> None:
     page = visit()
     page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=all")
-    button = page.get_by_role("button", name="Start the run")
+    button = page.get_by_role("button", name="Start run")
     expect(button).to_be_in_viewport(ratio=1)
     settled(page)
     expect(button).to_be_in_viewport(ratio=1)

@@ -31,7 +31,7 @@ def test_own_sales_to_forecast_file_in_few_clicks(app: dict, page: Page, tmp_pat
     click = Clicks()
     page.goto(app["url"])
     expect(page).to_have_url(f"{app['url']}/home")  # there are no forecasts
-    click(page.get_by_role("button", name="Load your own sales"))
+    click(page.get_by_role("button", name="Load sales"))
     with page.expect_file_chooser() as chooser:
         click(page.get_by_test_id("stFileUploader").locator("button").first)
     chooser.value.set_files(tmp_path / "shop.csv")

@@ -137,7 +137,7 @@ def test_planning_session(shop: Shop, page: Page) -> None:
 
     # A family is raised by 8 % for two weeks.
     page.goto(f"{shop.url}/forecasts?family=MILK")
-    expect(page.get_by_role("heading", name="The 7 items shown", exact=False)).to_be_visible()
+    expect(page.get_by_role("heading", name="7 items shown", exact=False)).to_be_visible()
     before = plan(job)
     milk = plan(job, *[key for n, key in enumerate(sorted(by_stake)) if n % 2])
     settled(page)
@@ -154,7 +154,7 @@ def test_planning_session(shop: Shop, page: Page) -> None:
     settled(page)
     page.locator("td.edit input").first.fill("many")
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
-    expect(page.get_by_role("alert").filter(has_text="Give units from 0 on")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Enter units, 0 or more")).to_be_visible()
     save_grid(page, {0: "123", 1: "-50%", 2: "0"}, "listed again")
     assert plan(job, item) == pytest.approx([123, own[1] / 2, 0, *own[3:]])
 
@@ -171,7 +171,7 @@ def test_planning_session(shop: Shop, page: Page) -> None:
     row[-1].value = 77
     book.save(shop.place / "plan.xlsx")
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Upload a plan …").click()
+    page.get_by_role("button", name="Upload plan …").click()
     dialog = page.get_by_role("dialog")
     dialog.locator("input[type='file']").set_input_files(shop.place / "plan.xlsx")
     dialog.get_by_role("textbox", name="Reason").fill("counted by hand")
@@ -196,7 +196,7 @@ def test_planning_session(shop: Shop, page: Page) -> None:
     page.get_by_role("button", name="Undo …").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Your name").fill("Ann")
-    dialog.get_by_role("button", name="Undo it").click()
+    dialog.get_by_role("button", name="Undo adjustment").click()
     expect(page.get_by_text("Undone by Ann", exact=False)).to_be_visible()
     assert plan(job, item)[0] == pytest.approx(own[0])
 

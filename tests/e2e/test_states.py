@@ -263,7 +263,7 @@ def asks(page: Page, words: str) -> None:
 
 @state(ended, "/home")
 def home(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "Last runs")
+    heads(page, "Recent runs")
     says(page, "Click a run to open it.")
 
 
@@ -284,12 +284,12 @@ def data_refused(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/load")
 def load(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Kaggle's Favorita download is taken as it comes.")
+    says(page, "Kaggle's Favorita files load as downloaded.")
 
 
 @state(ended, "/load?path={sales}")
 def load_file(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "What was found")
+    heads(page, "Files")
 
 
 @state(ended, "/load?path=/nowhere.csv")
@@ -299,12 +299,12 @@ def load_refused(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/dataset?dataset={dataset}&view=weeks")
 def dataset_weeks(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "Units a week, all items")
+    heads(page, "Units per week, all items")
 
 
 @state(ended, "/dataset?dataset={dataset}&view=quality")
 def dataset_quality(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "What became of the rows")
+    heads(page, "Rows")
     heads(page, "Coverage")
 
 
@@ -336,7 +336,7 @@ def dataset_unknown(page: Page, ids: dict[str, Any]) -> None:
 @state(ended, "/dataset?dataset={dataset}")
 def dataset_delete(page: Page, ids: dict[str, Any]) -> None:
     press(page, "Delete …")
-    asks(page, "With it go ")
+    asks(page, "This also deletes ")
 
 
 @state(ended, "/new-run?dataset={dataset}")
@@ -356,7 +356,7 @@ def new_run_all(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/new-run?dataset={dataset}&take=list")
 def new_run_list(page: Page, ids: dict[str, Any]) -> None:
-    field = page.get_by_role("textbox", name="Keys of items")
+    field = page.get_by_role("textbox", name="Item keys")
     field.fill(f"{ids['item']}\nnobody\n*x*")
     field.press("Control+Enter")
     says(page, "2 keys are not in this dataset")
@@ -364,12 +364,12 @@ def new_run_list(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/new-run?from={past}")
 def new_run_from(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Filled in from Run")
+    says(page, "Settings of Run")
 
 
 @state(ended, "/new-run?dataset={dataset}&q=zzz")
 def new_run_none(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No item matches")
+    says(page, "No items match")
 
 
 @state(ended, "/new-run?dataset=77")
@@ -380,7 +380,7 @@ def new_run_unknown(page: Page, ids: dict[str, Any]) -> None:
 @state(ended, "/new-run?dataset={dataset}&n=5")
 def new_run_refused(page: Page, ids: dict[str, Any]) -> None:
     page.get_by_role("button", name="Clear all").first.click()
-    press(page, "Start the run")
+    press(page, "Start run")
     says(page, "No model was selected.")
 
 
@@ -396,18 +396,18 @@ def runs_filtered(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/runs?q=zzz")
 def runs_none(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No run is like that.")
+    says(page, "No runs match.")
 
 
 @state(ended, "/runs")
 def runs_retry(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Run what failed again …")
-    asks(page, "that failed or were cancelled will be run again")
+    press(page, "Retry items …")
+    asks(page, "will be retried")
 
 
 @state(ended, "/runs")
 def runs_nothing_to_cancel(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Cancel these runs …")
+    press(page, "Cancel runs …")
     asks(page, "None of these runs can be cancelled")
 
 
@@ -428,7 +428,7 @@ def run_failures(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/runs?job={partly}&view=history")
 def run_history(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Only what went wrong")
+    says(page, "Problems only")
 
 
 @state(ended, "/runs?job={partly}&view=log")
@@ -458,22 +458,22 @@ def run_unknown(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={finished}")
 def forecasts_all(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "All items: the sum of 6 plans")
+    heads(page, "All items: total of 6 plans")
 
 
 @state(ended, "/forecasts?job={finished}&show=Backtest&show=Other+models&show=Earlier+runs")
 def forecasts_marked(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "All items: the sum of 6 plans")
+    heads(page, "All items: total of 6 plans")
 
 
 @state(ended, "/forecasts?job={finished}&family=BEVERAGES")
 def forecasts_filtered(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "shown: the sum of")
+    heads(page, "shown: total of")
 
 
 @state(ended, "/forecasts?job={finished}&q=zzz")
 def forecasts_none(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No item shown has a forecast.")
+    says(page, "No items shown have a forecast.")
 
 
 @state(ended, "/forecasts?job=99")
@@ -498,7 +498,7 @@ def item_unknown(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={partly}&item={failed_item}")
 def item_failed(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "This item has no forecast; it is failed: gave up after 5 tries")
+    says(page, "This item has no forecast: failed, gave up after 5 tries")
 
 
 @state(ended, "/forecasts?job={changed}&item={item}")
@@ -508,21 +508,21 @@ def item_adjusted(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={finished}&item={item}")
 def item_adjust(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Change weeks …")
-    asks(page, "These 13 weeks: ")
+    press(page, "Adjust weeks …")
+    asks(page, "13 weeks: ")
 
 
 @state(ended, "/forecasts?job={finished}&item={item}")
 def item_adjust_refused(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Change weeks …")
-    press(page, "Save the adjustment")
+    press(page, "Adjust weeks …")
+    press(page, "Save adjustment")
     asks(page, "A change needs a reason.")
 
 
 @state(ended, "/forecasts?job={changed}&item={item}")
 def item_undo(page: Page, ids: dict[str, Any]) -> None:
     press(page, "Undo …")
-    asks(page, "will not count any more")
+    asks(page, "is removed from the final plan")
 
 
 @state(ended, "/forecasts?job={finished}&item={item}&q={item}")
@@ -533,12 +533,12 @@ def item_download(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/accuracy?job={finished}")
 def accuracy(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "What Auto chose among")
+    heads(page, "Auto candidates")
 
 
 @state(ended, "/accuracy?job={past}&view=lags")
 def accuracy_lags(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "That is too few to judge by")
+    says(page, "These are too few runs")
 
 
 @state(ended, "/accuracy?job={finished}&view=lags")
@@ -548,13 +548,13 @@ def accuracy_lags_none(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/runs?job={running}")
 def run_cancel(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Cancel the run …")
+    press(page, "Cancel run …")
     asks(page, "will not be forecast")
 
 
 @state(ended, "/accuracy?job={unmeasured}")
 def accuracy_none(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "It was run without a backtest.")
+    says(page, "It has no backtests.")
 
 
 @state(ended, "/compare?job={finished}&other={changed}")
@@ -564,7 +564,7 @@ def compare(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/compare?job={past}&other={unmeasured}")
 def compare_since(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "What each step added to")
+    says(page, "Forecast value added")
 
 
 @state(ended, "/compare?job={past}&other={finished}")
@@ -579,7 +579,7 @@ def glossary(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/glossary?word=zzz")
 def glossary_none(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No word here has “zzz” in it.")
+    says(page, "No terms match “zzz”.")
 
 
 @state(ended, "/nonsense")
@@ -600,7 +600,7 @@ def data_loading(page: Page, ids: dict[str, Any]) -> None:
 @state(running, "/dataset?dataset={dataset}")
 def dataset_delete_refused(page: Page, ids: dict[str, Any]) -> None:
     press(page, "Delete …")
-    asks(page, "A run of it has not ended")
+    asks(page, "A run of this dataset is still open")
 
 
 @state(running, "/runs")
@@ -610,8 +610,8 @@ def runs_running(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/runs?q=again")
 def runs_cancel(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Cancel these runs …")
-    asks(page, "1 run will be cancelled")
+    press(page, "Cancel runs …")
+    asks(page, "still open will be cancelled")
 
 
 @state(running, "/runs?job={running}&view=batches")
@@ -626,7 +626,7 @@ def running_timeline(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/runs?job={running}&view=failures")
 def running_failures(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No item has failed so far.")
+    says(page, "No items have failed so far.")
 
 
 @state(running, "/runs?job={running}&view=history")
@@ -646,12 +646,12 @@ def run_waiting(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/runs?job={stopping}")
 def run_stopping(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Stopping …")
+    says(page, "Cancelling …")
 
 
 @state(running, "/forecasts?job={running}")
 def forecasts_running(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "the sum of 2 plans; the others have none")
+    heads(page, "total of 2 plans, 4 without forecast")
 
 
 @state(stalled, "/home")
@@ -691,37 +691,37 @@ def compare_slow(page: Page, ids: dict[str, Any]) -> None:
 
 @state(empty, "/")
 def home_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Load the sample")
+    says(page, "Load sample")
 
 
 @state(empty, "/data")
 def data_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "It begins with sales")
+    says(page, "Load sales to start.")
 
 
 @state(empty, "/new-run")
 def new_run_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "There are no sales to forecast yet.")
+    says(page, "No sales loaded yet.")
 
 
 @state(empty, "/runs")
 def runs_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Nothing has been run yet.")
+    says(page, "No runs yet.")
 
 
 @state(empty, "/forecasts")
 def forecasts_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "There are no forecasts yet.")
+    says(page, "No forecasts yet.")
 
 
 @state(empty, "/accuracy")
 def accuracy_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "There is no accuracy to show before a run.")
+    says(page, "No accuracy yet.")
 
 
 @state(empty, "/compare")
 def compare_empty(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "There is nothing to compare before a run.")
+    says(page, "No runs to compare yet.")
 
 
 @state(loaded, "/home")

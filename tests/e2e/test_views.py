@@ -60,7 +60,7 @@ def link(address: str) -> Callable[[Callable[[Page, Desk], None]], Callable[[Pag
 
 @link("/home")
 def home(page: Page, desk: Desk) -> None:
-    expect(page.get_by_role("button", name=re.compile(r"See the forecasts of run \d"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile(r"View forecasts of run \d"))).to_be_visible()
 
 
 @link("/data?ingest=99")
@@ -72,7 +72,7 @@ def data(page: Page, desk: Desk) -> None:
 @link("/load?path={sample}/train.csv.gz")
 def load(page: Page, desk: Desk) -> None:
     expect(page.get_by_role("textbox", name=re.compile("^File, folder"))).to_have_value(str(SAMPLE / "train.csv.gz"))
-    expect(page.get_by_role("heading", name="What was found")).to_be_visible()
+    expect(page.get_by_role("heading", name="Files", exact=True)).to_be_visible()
 
 
 @link("/dataset?dataset={dataset}&view=items&q=800039")
@@ -117,15 +117,15 @@ def forecasts(page: Page, desk: Desk) -> None:
 @link("/accuracy?job={finished}&model=SeasonalNaive")
 def accuracy(page: Page, desk: Desk) -> None:
     expect(box(page, "Model")).to_have_value("same weeks last year")
-    expect(page.get_by_test_id("stMetric").filter(has_text="Value added to same weeks last year")).to_contain_text(
-        "+0.0 %"
+    expect(page.get_by_test_id("stMetric").filter(has_text="Error vs. same weeks last year")).to_contain_text(
+        "0.0 % less"
     )
 
 
 @link("/compare?job={finished}&model=SeasonalNaive&other={finished}")
 def compare(page: Page, desk: Desk) -> None:
-    expect(page.get_by_role("heading", name=f"Run {desk.finished} · autumn and what happened since")).to_be_visible()
-    expect(box(page, "Its model").first).to_have_value("same weeks last year")
+    expect(page.get_by_role("heading", name=f"Run {desk.finished} · autumn: forecast vs. actual sales")).to_be_visible()
+    expect(box(page, "Model").first).to_have_value("same weeks last year")
 
 
 @link("/glossary?word=pinball")
@@ -208,7 +208,7 @@ def test_view_of_a_run_is_kept_on_refresh_and_stops_refreshing_at_its_end(desk: 
     work(1)
     expect(page.get_by_test_id("stToast")).to_contain_text(f"Run {job_id} · live is completed: 6 of 6 items done.")
     expect(page).to_have_title(f"completed · Run {job_id}")
-    expect(page.get_by_text("No batch is in this stage now.")).to_be_visible()
+    expect(page.get_by_text("No batches are in this stage now.")).to_be_visible()
     settled(page)
     with pytest.raises(TimeoutError):
         socket.wait_for_event("framesent", timeout=REFRESHES_MS)
@@ -240,7 +240,7 @@ def test_back_and_forward_restore_views(desk: Desk, page: Page) -> None:
     title = page.get_by_role("heading", name=f"Run {desk.broken} · broken")
     expect(title).to_be_visible()
     control(page, "Failures").click()
-    expect(page.get_by_role("button", name="Run these again").first).to_be_visible()
+    expect(page.get_by_role("button", name="Retry").first).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="Batches: 3 failed")).to_be_visible()
     expect(control(page, "Batches")).to_be_checked()
@@ -252,7 +252,7 @@ def test_back_and_forward_restore_views(desk: Desk, page: Page) -> None:
     expect(title).to_be_visible()
     page.go_forward()
     expect(control(page, "Failures")).to_be_checked()
-    expect(page.get_by_role("button", name="Run these again").first).to_be_visible()
+    expect(page.get_by_role("button", name="Retry").first).to_be_visible()
 
 
 def test_filtered_runs_are_cancelled_and_retried_together(desk: Desk, page: Page) -> None:
@@ -261,13 +261,13 @@ def test_filtered_runs_are_cancelled_and_retried_together(desk: Desk, page: Page
     page.goto(f"{desk.url}/runs?q=plan")
     expect(page.get_by_text("2 runs. Click one to open it.")).to_be_visible()
     for button, promise, done, status in (
-        ("Cancel these runs", "2 runs will be cancelled, with 12 items", "2 runs cancelled.", "cancelled"),
-        ("Run what failed again", "12 items of 2 runs", "12 items run again.", "submitted"),
+        ("Cancel runs", "2 runs with 12 items still open will be cancelled", "2 runs cancelled.", "cancelled"),
+        ("Retry", "12 items of 2 runs", "Retrying 12 items.", "submitted"),
     ):
         page.get_by_role("button", name=button).click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text(promise)
-        dialog.get_by_role("button", name="Yes").click()
+        dialog.get_by_role("button", name=button, exact=True).click()
         expect(page.get_by_test_id("stToast").filter(has_text=done)).to_be_visible()
         expect(dialog).to_have_count(0)
         expect(cells(page, 2)).to_have_text([status, status])
@@ -279,11 +279,11 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(desk: Desk, page: P
     page.goto(f"{desk.url}/runs?job={job_id}&view=failures")
     expect(page.get_by_text(f"4 items failed: gave up after 5 tries: {DIED}")).to_be_visible()
     expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
-    page.get_by_role("button", name="Run these again").first.click()
-    expect(page.get_by_text("What failed can be run again when the run has ended.")).to_be_visible()
+    page.get_by_role("button", name="Retry").first.click()
+    expect(page.get_by_text("Failed items can be retried after the run has ended.")).to_be_visible()
     work(2)
     expect(page.get_by_test_id("stToast")).to_contain_text("is completed: 4 of 6 items done.")
-    expect(page.get_by_role("button", name="Run these again")).to_have_count(1)
+    expect(page.get_by_role("button", name="Retry")).to_have_count(1)
     expect(page.get_by_text(DIED, exact=False)).to_have_count(0)
     expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
 
@@ -291,7 +291,7 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(desk: Desk, page: P
 def test_unknown_keys_of_a_pasted_list_are_named(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/new-run?take=list")
     keys = jobs.list_keys(desk.finished)
-    field = page.get_by_role("textbox", name="Keys of items")
+    field = page.get_by_role("textbox", name="Item keys")
     field.fill(f"{keys[0]}, nobody\n*x*\n{keys[2]}")
     field.press("Control+Enter")
     expect(page.get_by_text("2 keys are not in this dataset and are left out: nobody, *x*.")).to_be_visible()
@@ -318,11 +318,11 @@ def test_link_reproduces_the_random_items(desk: Desk, page: Page, visit: Callabl
 
 def test_new_run_from_a_run_has_its_items_and_models(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs?job={desk.finished}")
-    page.get_by_role("button", name="Run again …").click()
+    page.get_by_role("button", name="New run with these settings").click()
     expect(page).to_have_url(re.compile(rf"/new-run\?from={desk.finished}\b"))
-    expect(page.get_by_text(f"Filled in from Run {desk.finished} · autumn.")).to_be_visible()
-    expect(control(page, f"As run {desk.finished}")).to_be_checked()
-    page.get_by_role("button", name="Start the run").click()
+    expect(page.get_by_text(f"Settings of Run {desk.finished} · autumn.")).to_be_visible()
+    expect(control(page, f"Same as run {desk.finished}")).to_be_checked()
+    page.get_by_role("button", name="Start run").click()
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+$"))
     again = jobs.get_job(int(page.url.rsplit("=", 1)[1]))
     assert again.job_id != desk.finished and again.spec == jobs.get_job(desk.finished).spec
@@ -338,19 +338,19 @@ def test_cancel_by_one_visitor_is_shown_to_others(desk: Desk, visit: Callable[[]
     work(1)
     for page in (one, other):
         expect(page.get_by_role("heading", name="Batches: 2 submitted, 1 completed")).to_be_visible()
-    one.get_by_role("button", name="Cancel the run …").click()
+    one.get_by_role("button", name="Cancel run …").click()
     dialog = one.get_by_role("dialog")
     expect(dialog).to_contain_text("4 items will not be forecast.")
     one.wait_for_timeout(REFRESHES_MS)  # the page behind the dialog refreshes meanwhile
     dialog.get_by_role("button", name="Keep").click()
     expect(dialog).to_have_count(0)
     assert jobs.get_job(job_id).status == "running"
-    one.get_by_role("button", name="Cancel the run …").click()
-    dialog.get_by_role("button", name="Cancel the run").click()
+    one.get_by_role("button", name="Cancel run …").click()
+    dialog.get_by_role("button", name="Cancel run").click()
     for page in (one, other):
         expect(page).to_have_title(f"cancelled · Run {job_id}")
-        expect(page.get_by_role("button", name="Run 4 items again")).to_be_visible()
-        expect(page.get_by_role("button", name="Cancel the run")).to_have_count(0)
+        expect(page.get_by_role("button", name="Finish 4 items")).to_be_visible()
+        expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
 
 
 def test_open_page_restores_its_view_after_a_server_restart(desk: Desk, page: Page) -> None:
@@ -371,7 +371,7 @@ def test_open_page_restores_its_view_after_a_server_restart(desk: Desk, page: Pa
 def test_forecast_is_adjusted_and_undone(desk: Desk, page: Page) -> None:
     item = item_of(desk)[0]
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&item={item}&model=SeasonalNaive")
-    page.get_by_role("button", name="Change weeks …").click()
+    page.get_by_role("button", name="Adjust weeks …").click()
     dialog = page.get_by_role("dialog")
     preview = dialog.get_by_text(re.compile("13 weeks: .* →"))
     more = preview.inner_text()
@@ -381,11 +381,11 @@ def test_forecast_is_adjusted_and_undone(desk: Desk, page: Page) -> None:
     expect(preview).not_to_have_text(more)
     before, after = (number(words) for words in preview.inner_text().split("→"))
     assert after == pytest.approx(before / 2, rel=0.01)
-    dialog.get_by_role("button", name="Save the adjustment").click()
+    dialog.get_by_role("button", name="Save adjustment").click()
     expect(dialog.get_by_text("A change needs a reason.", exact=False)).to_be_visible()
     dialog.get_by_role("textbox", name="Reason").fill("Shop *closes* <b>early</b>")
     dialog.get_by_role("textbox", name="Your name").fill("Ann")
-    dialog.get_by_role("button", name="Save the adjustment").click()
+    dialog.get_by_role("button", name="Save adjustment").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_text("Shop *closes* <b>early</b>", exact=False)).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Final plan")).to_contain_text("model: ")
@@ -394,7 +394,7 @@ def test_forecast_is_adjusted_and_undone(desk: Desk, page: Page) -> None:
     assert frame["adjusted"].to_numpy() == pytest.approx(frame["forecast"].to_numpy() / 2, abs=1e-3)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Undo …").click()
-    page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Undo adjustment").click()
     expect(page.get_by_text("Undone by Ann", exact=False)).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Final plan")).to_contain_text("next 13 weeks")
     expect(page.get_by_role("button", name="Undo …")).to_have_count(0)
@@ -407,7 +407,7 @@ def number(words: str) -> float:
 
 def test_downloaded_files_match_their_links(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&q={item_of(desk)[0]}")
-    expect(page.get_by_text("The 1 item shown", exact=False)).to_be_visible()
+    expect(page.get_by_text("1 item shown", exact=False)).to_be_visible()
     for row, n_items in (("downloads_the-items-shown", 1), ("downloads_all-items-of-this-run", 6)):
         csv = pd.read_csv(linked_file(page, row, "CSV"))
         assert len(csv) == n_items * 2 * 13 and csv["unique_id"].nunique() == n_items

@@ -35,7 +35,7 @@ PAGES = {
     "": "Home",
     "data": "Data",
     "load": "Load sales",
-    "dataset?dataset=1": "Units a week",
+    "dataset?dataset=1": "Units per week",
     "new-run?dataset=1": "New run",
     "runs": "Runs",
     "runs?job=1": "Run",

@@ -37,9 +37,9 @@ def dialog(job: Job) -> AppTest:
     def page(job: "Job") -> None:
         from fcst.filters import only
         from fcst.services import forecasts
-        from fcst.ui.plan import Edited, ask_for_change
+        from fcst.ui.plan import EditTarget, ask_for_change
 
-        edited = Edited(job, "WindowAverage", only("item2"), "item item2", 0)
+        edited = EditTarget(job, "WindowAverage", only("item2"), "item item2", 0)
         ask_for_change(edited, forecasts.view(job, "WindowAverage", only("item2")))
 
     return AppTest.from_function(page, args=(job,), default_timeout=30).run()
@@ -59,7 +59,7 @@ def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> 
     at = open_item(job)
     assert '"name":"final plan"' not in chart(at) and "Adjustments" not in words(at)
     at.button(key="adjust").click().run()
-    assert "Save the adjustment" in [button.label for button in at.button]
+    assert "Save adjustment" in [button.label for button in at.button]
     at = save(dialog(job), "a *campaign*", "Ann")
     assert not at.exception and not at.error
     (made,) = adjustments.list_adjustments(job)
@@ -72,7 +72,7 @@ def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> 
     view = forecasts.view(job, "WindowAverage", only("item2"))
     assert view.forecast["final"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
     at.button(key=f"undo_{made.adjustment_id}").click().run()
-    assert "It stays in this list, as undone" in words(at)
+    assert "It stays in the list as undone" in words(at)
     adjustments.undo(made.adjustment_id, "Bob")
     at = open_item(job)
     assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"final plan"' not in chart(at)
@@ -80,7 +80,7 @@ def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> 
 
 def test_weeks_are_set_to_units(job: Job) -> None:
     at = dialog(job)
-    at.segmented_control(key="adjust_how").set_value("To units a week").run()
+    at.segmented_control(key="adjust_how").set_value("Set units per week").run()
     at.number_input(key="adjust_units").set_value(77.0).run()
     assert "**308 units**" in words(at)
     assert not save(at, "contract", "Ann").error

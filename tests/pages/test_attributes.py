@@ -42,7 +42,7 @@ def test_attributes_are_listed_with_a_loaded_one(shop: Dataset, tmp_path: Path) 
     at = open_page("dataset", **query)
     assert not at.exception
     rows = at.dataframe[0].value.set_index("Attribute")
-    assert rows.loc["city", ["Values", "Such as", "Items", "Decided by", "From"]].tolist() == [
+    assert rows.loc["city", ["Values", "Examples", "Items", "Key", "Source"]].tolist() == [
         *(2, "Cuenca, Quito", 9, "store_nbr", "stores.csv")
     ]
     at.file_uploader(key="attribute_file_0").upload(

@@ -38,7 +38,7 @@ def test_whole_run_has_links_in_each_format_with_the_number_of_rows(job: Job) ->
     at = shown(job, "all *items*", 4)
     assert [element.value for element in at.markdown] == [
         r"**All \*items\***",
-        "Final plan, a column a week:",
+        "Final plan, one column per week:",
         "All models by week, 32 rows:",
     ]
     links = [element.proto for element in at.get("link_button")]
@@ -92,5 +92,5 @@ def test_forecasts_page_links_to_the_item_and_the_run(job: Job) -> None:
 
 
 def test_picture_name_has_only_valid_file_name_characters(job: Job) -> None:
-    options = downloads.picture(jobs.get_job(job.job_id), "forecast Auto", "a/b:c")["toImageButtonOptions"]
+    options = downloads.image_config(jobs.get_job(job.job_id), "forecast Auto", "a/b:c")["toImageButtonOptions"]
     assert options["filename"] == f"run{job.job_id}_s_item-a-b-c_forecast-Auto" and options["format"] == "png"

@@ -23,7 +23,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
 def test_page_without_drivers_shows_what_to_do(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
     assert not at.exception
-    assert "Nothing is known of promotions, prices or events" in words(at) and not at.dataframe
+    assert "No promotions, prices or events" in words(at) and not at.dataframe
     assert at.button(key="add_holidays").disabled
 
 
@@ -44,13 +44,13 @@ def test_load_is_removed_after_confirmation(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
     assert "Holidays of EC" in words(at) and f"Loaded by {load.created_by}" in words(at)
     at.button(key=f"remove_{load.driver_load_id}").click().run()
-    assert "New runs do not use them any more" in words(at)
+    assert "New runs will not use them" in words(at)
     assert drivers.list_loads(dataset.dataset_id) == [load]
     at.button(key="remove_now").click().run()
     assert not at.exception
     assert drivers.list_loads(dataset.dataset_id) == []
-    assert "Nothing is known of promotions" in words(at)
-    assert [toast.value for toast in at.toast] == ["The drivers of Holidays of EC were removed."]
+    assert "No promotions, prices or events" in words(at)
+    assert [toast.value for toast in at.toast] == ["Drivers of Holidays of EC removed."]
 
 
 def test_load_used_by_a_run_is_kept_with_a_message(dataset: Dataset) -> None:
@@ -77,14 +77,14 @@ def test_missing_future_values_are_shown_before_a_run(promoted: Dataset) -> None
     assert "No promo after" in words(at) and "the mean share of the last year is used" in words(at)
     at = open_page("new_run", dataset=str(promoted.dataset_id))
     assert not at.exception
-    assert "1 driver known, not for all weeks" in [expander.label for expander in at.expander]
+    assert "1 driver, not known for all weeks" in [expander.label for expander in at.expander]
 
 
 def test_learnt_effects_of_a_run_are_shown(promoted: Dataset) -> None:
     job_id = submit(promoted)
     run(job_id)
     at = open_page("runs", job=str(job_id))
-    assert "Learnt across its items" in words(at)
+    assert "Learning across items took" in words(at)
     for view in ("timeline", "history", "log"):
         assert not open_page("runs", job=str(job_id), view=view).exception, view
     at = open_page("accuracy", job=str(job_id))
@@ -105,6 +105,6 @@ def test_failed_learning_of_a_run_is_shown(promoted: Dataset) -> None:
             " WHERE job_id = %(job_id)s AND is_learning",
             {"job_id": job_id},
         )
-    assert "Nothing was learnt across items; they are forecast without it. gave up" in words(
+    assert "Learning across items failed. Items are forecast without it. gave up" in words(
         open_page("runs", job=str(job_id))
     )

@@ -22,7 +22,7 @@ def saved(dataset: Dataset) -> list[Lifecycle]:
 def test_lifecycle_is_set_shown_and_removed(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles")
     assert not at.exception and not at.dataframe
-    assert "No lifecycle is known" in words(at) and at.button(key="save_lifecycle").disabled
+    assert "No lifecycles." in words(at) and at.button(key="save_lifecycle").disabled
     at.text_input(key="lifecycle_item_0").set_value("new").run()
     at.selectbox(key="lifecycle_origin_0").set_value(Origin.LIKE).run()
     at.text_input(key="lifecycle_sources_like_0").set_value("item1")
@@ -32,7 +32,7 @@ def test_lifecycle_is_set_shown_and_removed(dataset: Dataset) -> None:
     assert saved(dataset) == [Lifecycle("new", Origin.LIKE, (Source("item1", 0.5),))]
     row = at.dataframe[0].value.iloc[0]
     assert row[["Item", "Relation", "Other items", "Factor", "Own sales"]].tolist() == [
-        *("new", "is like", "item1", "0.5", "none yet")
+        *("new", "is like", "item1", "0.5", "no")
     ]
     assert at.text_input(key="lifecycle_item_1").value == "", "the form is reset"
     lifecycles.remove_lifecycle(dataset.dataset_id, "new")

@@ -37,7 +37,7 @@ def ambiguous(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_ambiguous_dates_need_a_choice(ambiguous: Path) -> None:
     at = loading_page(ambiguous)
     reading = at.radio[0]
-    assert reading.label == "How dates are read" and reading.value is None
+    assert reading.label == "Format of dates" and reading.value is None
     assert reading.options == ["Day first", "Month first"]
     assert at.dataframe[0].value.iloc[0].tolist() == ["02/09/2024", "2 September 2024", "9 February 2024"]
     assert len(at.dataframe[0].value) == 3

@@ -35,7 +35,7 @@ def test_new_run_from_a_run_keeps_the_stock_out_setting(dataset: Dataset) -> Non
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(skips_stockouts=True))
     at = open_page("new_run", **{"from": str(job_id)})
     assert at.checkbox(key=f"skips_stockouts_{job_id}").value
-    assert "suspected stock-outs skipped" in words(open_page("runs", job=str(job_id)))
+    assert "skips suspected stock-outs" in words(open_page("runs", job=str(job_id)))
 
 
 def test_accuracy_shows_lost_sales_and_their_items(dataset: Dataset) -> None:
@@ -45,13 +45,13 @@ def test_accuracy_shows_lost_sales_and_their_items(dataset: Dataset) -> None:
     shown = {metric.label: metric for metric in at.metric}
     assert shown["Weeks out of stock"].value == "5" and shown["Weeks out of stock"].delta == "of 2 items"
     assert "% of units sold" in shown["Lost units"].delta and shown["Suspected weeks"].value == "5"
-    assert "Suspected weeks are taken as out of stock." in words(at)
+    assert "Suspected weeks count as out of stock." in words(at)
     (table,) = tables_with(at, "n_suspected")
     assert table["unique_id"].tolist() == ["item1", "item2"] and (table["share"] > 0).all()
     at = open_page("forecasts", job=str(job.job_id), item="item1")
     said = words(at).replace("\\", "")
     assert "count as missing; about" in said and "the forecast is of demand" in said
-    assert "Lost sales: about " in said and " in 4 weeks" in said and "of what it sold in its history" in said
+    assert "Lost sales: about " in said and " in 4 weeks" in said and "of the units sold in its history" in said
 
 
 def test_accuracy_shows_how_suspected_weeks_count(dataset: Dataset) -> None:
@@ -70,7 +70,7 @@ def test_lost_sales_are_shown_without_a_backtest_too(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), spec)
     run_all(job_id)
     at = open_page("accuracy", job=str(job_id))
-    assert not at.exception and "Nothing was measured" in words(at) and "Lost sales" in words(at)
+    assert not at.exception and "This run has no accuracy" in words(at) and "Lost sales" in words(at)
 
 
 def test_items_with_lost_sales_are_paged(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.Mo
         ("data", {"ingest": "99"}, "There is no ingest 99"),
         ("new_run", {"dataset": "x"}, "There is no dataset x"),
         ("new_run", {"from": "99"}, "Run 99 does not exist"),
-        ("new_run", {"from": "*x*"}, "There is no run *x*"),
+        ("new_run", {"from": "*x*"}, "Run *x* does not exist"),
         ("home", {"ingest": "99"}, "There is no ingest 99"),
         ("forecasts", {"job": "99"}, "Run 99 has no forecasts"),
         ("forecasts", {"item": "*nobody*"}, "no item *nobody*"),
@@ -126,7 +126,7 @@ def test_page_names_missing_objects_of_its_url(finished: int, name: str, query: 
 def test_page_shows_content_with_a_missing_object_in_its_url(finished: int) -> None:
     assert "Click a dataset" in words(open_page("data", ingest="99"))
     assert "6 items in" in words(open_page("new_run", dataset="99"))
-    assert "the sum of 6" in words(open_page("forecasts", item="nobody"))
+    assert "total of 6" in words(open_page("forecasts", item="nobody"))
 
 
 def test_failed_page_shows_a_reference_and_no_traceback(
@@ -141,7 +141,7 @@ def test_failed_page_shows_a_reference_and_no_traceback(
 
 def test_empty_app_loads_the_sample(database: str) -> None:
     at = open_app()
-    assert [button.label for button in at.button][0] == "Load the sample"
+    assert [button.label for button in at.button][0] == "Load sample"
     at.button[0].click().run()
     assert not at.exception and "Loading sample" in words(at)
 
@@ -156,7 +156,7 @@ def test_home_shows_next_steps_from_sales_to_forecasts(dataset: Dataset) -> None
     assert "No supervisor is running, and work is waiting" in words(at).replace("\\", "")
     run_waiting()
     at = open_page("home")
-    assert [button.label for button in at.button] == ["See the forecasts of run 1", "New run", "Load sales"]
+    assert [button.label for button in at.button] == ["View forecasts of run 1", "New run", "Load sales"]
     assert [button.proto.type for button in at.button] == ["primary", "secondary", "secondary"]
     assert at.get("progress") == [] and at.dataframe[0].value["Run"].tolist() == [job_id]
 
@@ -168,15 +168,15 @@ def test_home_suggests_a_run_on_new_sales_with_earlier_settings(
     at = open_app().switch_page("pages/home.py").run()
     assert at.button[0].label.replace("\\", "") == "Forecast weird *name* <b>_x_ (version 2)"
     at.button[0].click().run()
-    assert not at.exception and "Filled in from Run 1" in words(at)
+    assert not at.exception and "Settings of Run 1" in words(at)
 
 
 def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: Dataset) -> None:
     for _ in range(6):
         jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec())
     at = open_app()
-    assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "has all 6" in words(at)
-    assert len(at.get("progress")) == 5 and "1 more run" in words(at)
+    assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "See all 6" in words(at)
+    assert len(at.get("progress")) == 5 and "1 more open run" in words(at)
 
 
 def test_home_shows_database_and_supervisor(dataset: Dataset) -> None:
@@ -194,7 +194,7 @@ def test_glossary_search_matches_substrings() -> None:
     assert not at.exception
     assert "Scaled CRPS" in words(at) and "Lumpy" not in words(at)
     at.text_input(key="word").set_value("*nothing*").run()
-    assert "No word here has" in at.info[0].value and not at.header
+    assert "No terms match" in at.info[0].value and not at.header
 
 
 def test_data_lists_each_dataset_once_by_its_newest_version(
@@ -259,9 +259,9 @@ def test_dataset_search_matches_substrings_of_keys(dataset: Dataset) -> None:
 
 def test_unchanged_new_version_is_marked(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
     again = load_dataset(name=dataset.name)
-    assert "the weeks are those of version 1" in words(open_page("dataset", dataset=str(again.dataset_id)))
+    assert "the weeks equal those of version 1" in words(open_page("dataset", dataset=str(again.dataset_id)))
     versions = open_page("dataset", dataset=str(again.dataset_id), view="versions").dataframe[0].value
-    assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no: as version 1", ""]
+    assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no, same as version 1", ""]
 
 
 def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> None:
@@ -269,7 +269,7 @@ def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> No
     at.query_params["dataset"] = str(dataset.dataset_id)
     at.run()
     at.button(key="delete").click().run()
-    assert "With it go 1 run and the forecasts of 6 items" in words(at)
+    assert "This also deletes 1 run and the forecasts of 6 items" in words(at)
     at.button(key="delete_now").click().run()
     assert not at.exception and not at.error
     assert datasets.list_datasets() == [] and jobs.list_jobs() == []
@@ -341,7 +341,7 @@ def test_refused_file_shows_its_invalid_rows_and_can_be_loaded_without(
     at = open_page("data", ingest="1")
     assert "line 30: date is not a valid date" in at.error[0].value.replace("\\", "")
     kinds, table = at.dataframe[0].value, at.dataframe[1].value
-    assert kinds[["Rows", "Column", "Such as"]].values.tolist() == [[1, "date", "2020-13-01"], [1, "sales", "many"]]
+    assert kinds[["Rows", "Column", "Example"]].values.tolist() == [[1, "date", "2020-13-01"], [1, "sales", "many"]]
     assert table[["Line", "Column", "Value"]].values.tolist() == [[30, "date", "2020-13-01"], [31, "sales", "many"]]
     at.button(key="good_rows").click().run()
     assert loading.list_open_ingests()[0].spec.skip_bad is True
@@ -394,7 +394,7 @@ def test_new_run_selects_among_filtered_items(dataset: Dataset) -> None:
     assert "1 of 6 items match" in words(at) and at.query_params["q"] == "EM2 "
     assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
     at.text_input(key="choice_q").set_value("nobody").run()
-    assert "No item matches" in words(at) and at.button(key="submit").disabled
+    assert "No items match" in words(at) and at.button(key="submit").disabled
     (known,) = {item.demand_class for item in datasets.list_items(dataset.dataset_id)}
     assert "6 items in" in words(open_page("new_run", demand_class=known))
 
@@ -411,7 +411,7 @@ def test_new_run_uses_the_random_sample_of_its_url(dataset: Dataset) -> None:
 
 def test_new_run_uses_a_pasted_list_and_names_unknown_keys(dataset: Dataset) -> None:
     at = open_page("new_run", take="list")
-    assert "No item is chosen yet" in words(at) and at.button(key="submit").disabled
+    assert "No items chosen" in words(at) and at.button(key="submit").disabled
     unknown = [f"*x{n}*" for n in range(12)]
     at.text_area(key="listed").set_value("\n".join(["item2, item5", *unknown])).run()
     assert "12 keys are not in this dataset" in at.warning[0].value
@@ -428,7 +428,7 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset
     newest = load_dataset(name=dataset.name, n_items=5)
     at = open_page("new_run", **{"from": str(job_id)})
     said = words(at).replace("\\", "")
-    assert "Filled in from Run 1 · weekly *plan*. It ran on version 1 of its data; this one takes version 2." in said
+    assert "Settings of Run 1 · weekly *plan*. It used version 1 of the data; this run uses version 2." in said
     assert at.warning[0].value == "1 key is not in this dataset and is left out: item6."
     at.button(key="submit").click().run()
     again = jobs.list_jobs()[0]
@@ -464,7 +464,7 @@ def test_run_is_cancelled_and_retried_by_buttons(dataset: Dataset) -> None:
     assert "**6 items** will not be forecast" in words(at) and jobs.get_job(job_id).status == "submitted"
     at.button(key="cancel_now").click().run()
     assert jobs.get_job(job_id).status == "cancelled"
-    assert at.button(key="retry").label == "Run 6 items again"
+    assert at.button(key="retry").label == "Finish 6 items"
     at.button(key="retry").click().run()
     assert jobs.get_job(job_id).status == "submitted"
 
@@ -500,11 +500,11 @@ def test_stalled_run_escapes_the_problem_of_its_supervisor(dataset: Dataset) -> 
 def test_run_shows_limits_per_item(dataset: Dataset) -> None:
     spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
-    assert "an item may take 5 min and 4 GB" in words(open_page("runs", job=str(job_id)))
+    assert "limits per item: 5 min, 4 GB" in words(open_page("runs", job=str(job_id)))
     with transaction() as cur:  # like runs of earlier versions
         cur.execute("UPDATE fcst_app.jobs SET spec = spec - 'item_limit_s' - 'process_memory'")
     at = open_page("runs", job=str(job_id))
-    assert not at.exception and not errors(at) and "may take" not in words(at)
+    assert not at.exception and not errors(at) and "limits per item" not in words(at)
 
 
 def open_run(job_id: int, view: str = "batches", **query: str) -> AppTest:
@@ -521,21 +521,21 @@ def test_run_history_shows_failures_first(dataset: Dataset) -> None:
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.LOST, "its pool <b>broke</b>")
     run_waiting()
-    assert all("Why" not in table.value for table in open_run(job_id).dataframe), "a closed view is not read"
+    assert all("Reason" not in table.value for table in open_run(job_id).dataframe), "a closed view is not read"
     at = open_run(job_id, "history")
-    table = table_with(at, "Why")
-    assert table[["Batch", "From", "To", "Why"]].values.tolist() == [
+    table = table_with(at, "Reason")
+    assert table[["Batch", "From", "To", "Reason"]].values.tolist() == [
         ["1", "obtaining sales", "submitted", "its pool <b>broke</b>"]
     ]
     at.toggle(key="only_wrong").set_value(False).run()
-    table = table_with(at, "Why")
+    table = table_with(at, "Reason")
     assert len(table) == len(jobs.list_events(job_id)) > 8 and table["To"].iloc[-1] == "submitted"
-    assert table["At"].tolist() == sorted(table["At"], reverse=True)
+    assert table["Time"].tolist() == sorted(table["Time"], reverse=True)
 
 
 def test_history_of_a_run_without_failures_shows_all_events(finished: int) -> None:
     at = open_run(finished, "history")
-    assert not at.toggle and len(table_with(at, "Why")) == len(jobs.list_events(finished))
+    assert not at.toggle and len(table_with(at, "Reason")) == len(jobs.list_events(finished))
 
 
 def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
@@ -551,7 +551,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
         )
     at = open_run(job_id, "log")
     assert at.number_input(key="log_batch").value == second.batch_no, "the failed batch first"
-    assert "has no line of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
+    assert "has no lines of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
     log = supervision.log_path()
     log.parent.mkdir(parents=True)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
@@ -570,7 +570,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
 
 def test_log_of_a_run_that_has_not_begun_is_empty(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
-    assert "No batch has begun." in words(open_run(job_id, "log"))
+    assert "No batch has started." in words(open_run(job_id, "log"))
 
 
 def test_runs_are_filtered_by_url_parameters(finished: int, dataset: Dataset) -> None:
@@ -579,7 +579,7 @@ def test_runs_are_filtered_by_url_parameters(finished: int, dataset: Dataset) ->
     assert numbers() == [waiting, finished]
     assert numbers(status=["completed", "failed"]) == numbers(q="first [") == numbers(q=str(finished)) == [finished]
     assert numbers(dataset=str(dataset.dataset_id), status="submitted", page="7") == [waiting]
-    assert "No run is like that" in words(open_page("runs", q="nothing"))
+    assert "No runs match" in words(open_page("runs", q="nothing"))
     assert numbers(q="first\0 [", page="99") == [finished]
 
 
@@ -590,7 +590,7 @@ def test_filtered_runs_are_cancelled_and_retried_after_confirmation(finished: in
     at.button(key="retry_all").click().run()
     assert "None of these runs has ended" in words(at)
     at.button(key="cancel_all").click().run()
-    assert "**2 runs** will be cancelled, with **6 items**" in words(at)
+    assert "**2 runs** with **6 items** still open will be cancelled" in words(at)
     at.button(key="cancel_all_now").click().run()
     assert at.toast[0].value == "2 runs cancelled."
     assert [jobs.get_job(job_id).status for job_id in (*ids, other)] == ["cancelled", "cancelled", "submitted"]
@@ -609,7 +609,7 @@ def test_batches_of_a_stage_are_paged(load_dataset: Callable[..., Dataset]) -> N
     assert numbers(sort="number", page="2") == numbers(sort="number", page="99") == list(range(51, 61))
     assert numbers(stage="in_work") == [1, 2] and numbers(stage="submitted", page="2") == list(range(53, 61))
     at = open_run(job_id, stage="failed")
-    assert "No batch is in this stage" in words(at) and not at.dataframe
+    assert "No batches are in this stage" in words(at) and not at.dataframe
 
 
 def test_widgets_default_to_url_parameters(dataset: Dataset) -> None:
@@ -637,7 +637,7 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(dataset: Dataset) -
     assert not at.exception and not errors(at)
     found = jobs.get_job(job_id)
     assert (found.n_failed, found.batches) == (4, {"submitted": 1, "failed": 2})
-    assert "can be run again when the run has ended" in words(at)
+    assert "can be retried after the run has ended" in words(at)
 
 
 @pytest.mark.parametrize("view", ["batches", "timeline", "failures", "history", "log", "nonsense"])
@@ -674,9 +674,9 @@ def test_click_without_a_database_shows_a_message(dataset: Dataset, monkeypatch:
         patch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
         at.button(key="cancel_now").click().run()
     assert not at.exception
-    assert "That was not done" in at.toast[0].value
+    assert "Not done" in at.toast[0].value
     at.run()
-    assert not at.warning and not errors(at) and at.button(key="cancel").label == "Cancel the run …"
+    assert not at.warning and not errors(at) and at.button(key="cancel").label == "Cancel run …"
 
 
 def items_of(at: AppTest) -> list[str]:
@@ -700,15 +700,15 @@ def test_forecasts_open_with_the_total_and_step_to_items(finished: int) -> None:
     heaviest = made_by["item3"].split(" ")[0]
     alike = open_page("forecasts", job=str(finished), heaviest=heaviest, sort="sales")
     assert items_of(alike) == [key for key, name in made_by.items() if name.startswith(f"{heaviest} ")] != []
-    assert "the sum of 6 plans" in words(at) and "a correlation of" in words(at)
+    assert "total of 6 plans" in words(at) and "correlation of their errors" in words(at)
     at.button(key="step_Next").click().run()
     assert at.query_params["item"] == order[0]
     at.button(key="step_Next").click().run()
     said = words(at)
     assert order[1] in said and "2 of 6" in said and "WAPE" in said and "Made by" in said and "more." in said
-    assert "a correlation of" not in said
+    assert "correlation of their errors" not in said
     at.button(key="step_all").click().run()
-    assert "item" not in at.query_params and "the sum of 6 plans" in words(at)
+    assert "item" not in at.query_params and "total of 6 plans" in words(at)
     assert not at.exception and not at.error
 
 
@@ -720,13 +720,13 @@ def test_forecasts_are_searched_filtered_and_summed(load_dataset: Callable[..., 
     run_waiting()
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A", sort="sales")
-    assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 plans" in words(at)
+    assert items_of(at) == ["item2", "item1"] and "2 items shown: total of 2 plans" in words(at)
     part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
     at = open_page("forecasts", job=str(job_id), q="nothing like it")
-    assert "items" not in components(at) and "No item shown has a forecast" in words(at)
+    assert "items" not in components(at) and "No items shown have a forecast" in words(at)
     at = open_page("forecasts", job=str(job_id), q="em2", item="item3")
     assert "item3" in words(at), "a link to an item ignores the filter"
 
@@ -757,28 +757,28 @@ def test_forecasts_show_their_provenance(finished: int) -> None:
     said = words(open_page("forecasts", job=str(finished), item="item3"))
     assert "Models were fitted to the weeks up to" in said and "statsforecast 2" in said
     said = words(open_page("forecasts", job=str(finished), item="item3", model="SeasonalNaive"))
-    assert "The intervals come from its errors" in said
+    assert "Intervals are from backtest errors" in said
 
 
 def test_accuracy_shows_each_model_with_the_benchmark(finished: int) -> None:
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error
     said = words(at)
-    assert "6 items, 18 windows" in said and "WAPE" in said and "Value added to same weeks last year" in said
-    assert re.search(r"On average [\d.]+ % off; the same weeks of last year would be [\d.]+ % off", said)
+    assert "6 items, 18 windows" in said and "WAPE" in said and "Error vs. same weeks last year" in said
+    assert re.search(r"Average error [\d.]+ %; [\d.]+ % for the same weeks last year", said)
     assert at.selectbox[1].options == ["Auto", "same weeks last year", "last week"]
     (metrics,) = [frame.value for frame in at.dataframe if "Metric" in frame.value]
     assert {"WAPE", "sMAPE", "Scaled CRPS", "MSIS, 95 %"} <= set(metrics["Metric"])
     assert (metrics["Auto"] != "not defined").all()
-    added = next(metric for metric in at.metric if metric.label == "Value added to same weeks last year")
-    assert added.value != "+0.0 %"
+    added = next(metric for metric in at.metric if metric.label == "Error vs. same weeks last year")
+    assert added.value != "0.0 % less"
     at = open_page("accuracy", job=str(finished), model="SeasonalNaive")
-    added = next(metric for metric in at.metric if metric.label == "Value added to same weeks last year")
-    assert added.value == "+0.0 %"
+    added = next(metric for metric in at.metric if metric.label == "Error vs. same weeks last year")
+    assert added.value == "0.0 % less"
 
 
 def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
-    for n_windows, said in ((0, "Nothing was measured in this run. It was run without a backtest"), (12, "8 windows")):
+    for n_windows, said in ((0, "This run has no accuracy. It has no backtests"), (12, "8 windows")):
         spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
         job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), spec)
         run_waiting()
@@ -788,16 +788,16 @@ def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
 def test_pages_show_a_run_of_an_earlier_version(finished: int) -> None:
     make_earlier_version(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
     at = open_page("accuracy", job=str(finished))
-    assert not at.exception and not at.error and "Not kept by the version that made this run" in words(at)
+    assert not at.exception and not at.error and "Not available: the version of fcst that made this run" in words(at)
     for query in ({}, {"item": "item3"}, {"show": ["Backtest", "Other models"]}):
         at = open_page("forecasts", job=str(finished), **query)
         assert not at.exception and not at.error
-    assert "as is usual: it was not measured" in words(open_page("forecasts", job=str(finished)))
+    assert "the default, not measured" in words(open_page("forecasts", job=str(finished)))
 
 
 def test_new_run_shows_an_estimated_duration(dataset: Dataset) -> None:
     at = open_page("new_run")
-    assert re.search(r"About \d+ s, by the costs of its models", words(at))
+    assert re.search(r"About \d+ s, estimated from model costs", words(at))
     at.multiselect(key="models").set_value([]).run()
     assert "About" not in words(at)
 
@@ -828,7 +828,7 @@ def test_forecasts_of_an_incomplete_run_are_marked(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first.batch_id, first.attempt)
-    assert "All items: the sum of 2 plans; the others have none" in words(open_page("forecasts", job=str(job_id)))
+    assert "All items: total of 2 plans, 4 without forecast" in words(open_page("forecasts", job=str(job_id)))
 
 
 def test_forecasts_show_why_an_item_has_none(dataset: Dataset) -> None:
@@ -840,7 +840,9 @@ def test_forecasts_show_why_an_item_has_none(dataset: Dataset) -> None:
     fail_batch(second, "its process died (signal 9)")
     failed = jobs.list_failures(job_id)[0].unique_id
     at = open_page("forecasts", job=str(job_id), item=failed)
-    assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")
+    assert "This item has no forecast: failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace(
+        "\\", ""
+    )
     while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()

@@ -71,7 +71,7 @@ def test_changes_are_shown_and_saved_as_one_adjustment(job: Job) -> None:
     assert "**2 cells of 2 items change**" in words(at) and "**150 units**" in words(at)
     table = at.dataframe[0].value
     assert table["Item"].tolist() == ["item3", "item2"] and table["After"].tolist() == [100, 50]
-    assert table["Cell"].tolist() == ["Plan!G2", "Plan!H3"] and "Meanwhile" not in table
+    assert table["Cell"].tolist() == ["Plan!G2", "Plan!H3"] and "Conflict" not in table
     assert at.button(key="plan_save").label == "Save 2 changes"
     assert not save(at).error
     (made,) = adjustments.list_adjustments(job)
@@ -92,7 +92,7 @@ def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
     week = forecasts.view(job, MODEL).forecast["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job, MODEL, only("item3"), Change(week, week, units=7), "fair", "Bob")
     at = dialog(job, data)
-    assert at.dataframe[0].value["Meanwhile"].tolist() == ["changed by others", ""]
+    assert at.dataframe[0].value["Conflict"].tolist() == ["changed by others", ""]
     assert "Others have changed 1 cell" in save(at).error[0].value
     at.radio(key="plan_meanwhile").set_value("keep").run()
     assert at.button(key="plan_save").label == "Save 1 change"
@@ -103,7 +103,7 @@ def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
 
 def test_unedited_and_invalid_files_show_a_message(job: Job) -> None:
     at = dialog(job, edited(job))
-    assert "This file changes nothing." in words(at) and not at.button
+    assert "The file has no changes." in words(at) and not at.button
     assert "cannot be read as a workbook" in dialog(job, b"PK\x03\x04").error[0].value
 
 
@@ -115,4 +115,4 @@ def test_page_has_plan_links_in_its_period_and_the_upload(job: Job) -> None:
     assert f"{start}.xlsx?item=item2&model={MODEL}&by=month" in urls
     assert f"{start}.csv?model={MODEL}&by=month" in urls
     at.button(key="upload_plan").click().run()
-    assert "An edited download of the plan of run" in words(at)
+    assert "Upload an edited plan of run" in words(at)

@@ -50,7 +50,7 @@ def test_compared_items_have_descriptions_and_actuals(load_dataset: Callable[...
     at = open_page("compare", job=str(one), other=str(other))
     table = table_with(at, "difference").set_index("unique_id")
     assert table["sold"].notna().tolist() == table["other"].notna().tolist()
-    assert "In the 2 weeks that both forecast and that are known since, of 2 items" in words(at)
+    assert "In 2 weeks with actual sales that both runs forecast, 2 items" in words(at)
     at = open_page("accuracy", job=str(one))
     worst = table_with(at, "abs_error")
     assert worst["abs_error"].is_monotonic_decreasing and "Blue soap" in worst["description"].tolist()
@@ -73,7 +73,7 @@ def test_accuracy_by_lag_is_shown(load_dataset: Callable[..., Dataset], folder: 
     at = open_page("accuracy", job=str(job_id), view="lags")
     table = table_with(at, "lag")
     assert table[["lag", "n_runs", "n_items", "n_weeks"]].values.tolist() == [[1, 1, 3, 3]]
-    assert "Nothing is known yet of 4, 8, 13 weeks before" in words(at) and "too few to judge" in words(at)
+    assert "No data yet for 4, 8, 13 weeks before" in words(at) and "too few runs" in words(at)
 
 
 def test_click_on_an_item_of_accuracy_opens_its_forecast(load_dataset: Callable[..., Dataset], folder: Path) -> None:

@@ -30,14 +30,14 @@ def open_view(dataset: Dataset) -> AppTest:
 
 def test_defaults_are_saved_and_shown(dataset: Dataset) -> None:
     at = open_view(dataset)
-    assert "No lead time is known" in words(at) and not at.dataframe
+    assert "No lead times." in words(at) and not at.dataframe
     assert [box.value for box in at.number_input] == [None, 7, 95]
     at.number_input(key="stock_lead_time_0").set_value(14)
     at.number_input(key="stock_service_level_0").set_value(98)
     at.button(key="save_stock_defaults").click().run()
     assert not at.exception and saved_settings(dataset) == [GroupSettings("all", "", StockSettings(14, 7, 0.98))]
     row = at.dataframe[0].value.iloc[0]
-    assert row[["Of", "Lead time, days", "Review period, days", "Service level"]].tolist() == [
+    assert row[["Applies to", "Lead time, days", "Review period, days", "Service level"]].tolist() == [
         "all items",
         14,
         7,
@@ -82,7 +82,7 @@ def shown(job: Job, unique_id: str) -> AppTest:
 
 def test_item_shows_three_figures_and_their_assumptions(dataset: Dataset) -> None:
     job = run(dataset, 3, models=("WindowAverage",), h=6, n_windows=2)
-    assert "No lead time is set. Set one on Dataset" in shown(job, "item1").caption[0].value.replace("\\", "")
+    assert "No lead time is set. Set one on the page Dataset" in shown(job, "item1").caption[0].value.replace("\\", "")
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(14, 7, 0.8))
     at = shown(job, "item1")
     figures = stock.find_stock(job, "WindowAverage", "item1")
@@ -90,7 +90,7 @@ def test_item_shows_three_figures_and_their_assumptions(dataset: Dataset) -> Non
     assert at.metric[2].label == "Reorder point" and at.metric[2].value.endswith(" units")
     assert float(at.metric[2].value.split()[0]) == pytest.approx(figures.reorder_point, rel=0.01)
     (caption,) = at.caption
-    assert "Lead time of 14 days and 7 days from order to order, service level 80 %" in caption.value
+    assert "Lead time 14 days, review period 7 days, service level 80 %" in caption.value
     assert "errors are as in the backtests" in caption.value
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(60))
     assert "longer than the horizon of 42 days" in shown(job, "item1").caption[0].value

@@ -42,7 +42,7 @@ def chart(at: AppTest) -> str:
 
 def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> None:
     at = what_if(job, item="item5")
-    assert plain("Learnt over all items, promo: +") in words(at)
+    assert plain("Effect over all items, promo: +") in words(at)
     at.text_input(key="scenario_name").set_value("Fair")
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
@@ -56,7 +56,7 @@ def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> N
     assert "scenario Fair" in chart(at)
     assert "**promo** on 100% of the week" in words(at)
     numbers = at.dataframe[0].value
-    assert list(numbers["Weeks ahead"]) == ["Item item5", "All items"]
+    assert list(numbers["Items"]) == ["Item item5", "All items"]
     assert (numbers["units1"] > numbers["plan"]).all()
     assert numbers["units1"][0] - numbers["plan"][0] == pytest.approx(numbers["units1"][1] - numbers["plan"][1])
 
@@ -64,7 +64,7 @@ def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> N
 def test_price_is_changed_by_percent(job: Job) -> None:
     at = what_if(job)
     at.selectbox(key="changed_driver").select("price").run()
-    assert plain("Prices were from -20 % to") in words(at)
+    assert plain("Past prices: -20 % to") in words(at)
     at.number_input(key="changed_to_price_by").set_value(-15.0)
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
@@ -91,9 +91,9 @@ def test_scenario_is_applied_to_the_plan(job: Job) -> None:
 
     def page(job: "Job", scenario: "Scenario") -> None:
         from fcst.filters import EVERY
-        from fcst.ui.what_if import Shown, ask_to_take_over
+        from fcst.ui.what_if import WhatIfContext, ask_to_apply
 
-        ask_to_take_over(Shown(job, "SeasonalNaive", EVERY, "all items", (), (), (scenario,), lambda: 0.0))
+        ask_to_apply(WhatIfContext(job, "SeasonalNaive", EVERY, "all items", (), (), (scenario,), lambda: 0.0))
 
     at = AppTest.from_function(page, args=(job, made), default_timeout=30).run()
     at.text_input(key="take_over_who").set_value("Bea")
@@ -109,7 +109,7 @@ def test_scenario_is_applied_to_the_plan(job: Job) -> None:
 def test_run_without_effects_shows_what_to_do(load_dataset: Callable[..., Dataset]) -> None:
     plain = run(load_dataset(n_items=2, n_weeks=60), 2, models=("Naive",), n_windows=0)
     at = what_if(plain)
-    assert "Load drivers on the page of its dataset" in words(at)
+    assert "Load drivers on the page Dataset" in words(at)
     assert not [button for button in at.button if button.key == "change_driver"]
 
 

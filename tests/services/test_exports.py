@@ -359,7 +359,7 @@ def test_dataset_files_need_a_signed_link_with_sign_in(
         ("{job}/forecasts.csv?q=1&model=AutoETS", 404, "no model AutoETS"),
         ("x/forecasts.csv", 404, "Not Found"),
         ("datasets/99999999999999999999/weekly-sales.csv", 404, "There is no dataset 99999999999999999999."),
-        ("datasets/1/weekly-sales.csv?item=item1", 404, "There is no parameter item. This file is of the whole"),
+        ("datasets/1/weekly-sales.csv?item=item1", 404, "There is no parameter item. This file has the whole"),
         ("datasets/1/forecasts.csv", 404, "Not Found"),
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],

@@ -1,7 +1,7 @@
-"""Has worker processes write down the processor seconds that they spend fitting models.
+"""Makes worker processes record the CPU time spent in fits.
 
-Python imports this file at its start where this folder is on PYTHONPATH. After each batch its process appends a line
-to a file of its own in the folder that FITTING_FOLDER names: batch, processor seconds inside fits, and of the process.
+Python imports this file on startup if its folder is on PYTHONPATH. After each batch, the process appends a line to its
+own file in FITTING_FOLDER: batch, CPU seconds inside fits, CPU seconds of the process.
 """
 
 import functools
@@ -38,7 +38,7 @@ def wrap_batch(module: ModuleType) -> None:
     real = module.run_batch
 
     @functools.wraps(real)
-    def told(batch_id: int, attempt: int) -> None:
+    def recorded(batch_id: int, attempt: int) -> None:
         fitting_s, process_s = _fitting_s, time.process_time()
         try:
             real(batch_id, attempt)
@@ -47,7 +47,7 @@ def wrap_batch(module: ModuleType) -> None:
             with Path(os.environ["FITTING_FOLDER"], str(os.getpid())).open("a") as out:
                 out.write(json.dumps(spent) + "\n")
 
-    module.run_batch = told
+    module.run_batch = recorded
 
 
 WRAPPED: dict[str, Callable[[ModuleType], None]] = {

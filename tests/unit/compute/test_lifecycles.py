@@ -8,7 +8,7 @@ import pytest
 
 from fcst.compute.forecasting import forecast_item
 from fcst.compute.history import SeriesHistories
-from fcst.compute.lifecycles import LEVEL_ERROR, at_level, continued, find_launch, level_error
+from fcst.compute.lifecycles import LEVEL_ERROR, apply_lifecycle, at_level, find_launch, level_error
 from fcst.compute.series import Series
 from fcst.drivers import Driver, DriverKind
 from fcst.lifecycles import Origin
@@ -30,19 +30,19 @@ def long_item(seed: int, level: float = 50.0, n: int = 120) -> Series:
 
 def test_predecessors_are_summed_and_overlap_includes_both() -> None:
     own, first, other = series("c", 5, 6), series("a", 10, 11, 2, 0), series("b", 1, NAN, 3)
-    found = continued(own, Origin.PREDECESSOR, [(first, 1.0), (other, 2.0)], None, None)
+    found = apply_lifecycle(own, Origin.PREDECESSOR, [(first, 1.0), (other, 2.0)], None, None)
     np.testing.assert_array_equal(found.y, [10, 13, 5 + 2, 6 + 6])
     assert found.life.n_borrowed == 2 and found.life.sources == ("a", "b")
 
 
 def test_week_unknown_in_all_predecessors_is_missing() -> None:
-    found = continued(NEW, Origin.PREDECESSOR, [(series("a", 4, NAN, 6), 1.0)], None, None)
+    found = apply_lifecycle(NEW, Origin.PREDECESSOR, [(series("a", 4, NAN, 6), 1.0)], None, None)
     np.testing.assert_array_equal(found.y, [4, NAN, 6])
     assert found.life.n_borrowed == 3
 
 
 def test_like_item_is_used_before_the_launch_only() -> None:
-    found = continued(series("new", 8, 9), Origin.LIKE, [(series("a", 10, 20, 30, 40), 0.5)], None, None)
+    found = apply_lifecycle(series("new", 8, 9), Origin.LIKE, [(series("a", 10, 20, 30, 40), 0.5)], None, None)
     np.testing.assert_array_equal(found.y, [5, 10, 8, 9])
     assert found.life.n_borrowed == 2
 
@@ -52,7 +52,7 @@ def test_like_item_is_used_before_the_launch_only() -> None:
 )
 def test_own_weeks_before_the_launch_are_left_out(days_ago: int, n_borrowed: int) -> None:
     own, like = series("new", 1, 2, 3, 4), series("a", 10, 20, 30, 40)
-    found = continued(own, Origin.LIKE, [(like, 1.0)], LAST - timedelta(days=days_ago), None)
+    found = apply_lifecycle(own, Origin.LIKE, [(like, 1.0)], LAST - timedelta(days=days_ago), None)
     assert found.life.n_borrowed == n_borrowed
     expected = np.r_[like.y[:n_borrowed], own.y[n_borrowed:]]
     if days_ago % 7 != 6 and 0 < n_borrowed < 4:
@@ -62,7 +62,7 @@ def test_own_weeks_before_the_launch_are_left_out(days_ago: int, n_borrowed: int
 
 def test_few_sales_before_a_known_launch_are_left_out() -> None:
     item = series("a", 1, 0, 2, 50, 60, 55)
-    found = continued(item, None, (), LAST - timedelta(days=20), None)
+    found = apply_lifecycle(item, None, (), LAST - timedelta(days=20), None)
     np.testing.assert_array_equal(found.y, [NAN, NAN, NAN, 50, 60, 55])
     histories = SeriesHistories(found, 4)
     np.testing.assert_array_equal(histories.y, [50, 60, 55])
@@ -71,27 +71,27 @@ def test_few_sales_before_a_known_launch_are_left_out() -> None:
 
 def test_ended_predecessor_has_no_zeros_after_its_last_sale() -> None:
     ended = Series("a", LAST, np.r_[np.random.default_rng(1).poisson(100, 90), np.zeros(30)].astype(float))
-    found = continued(NEW, Origin.PREDECESSOR, [(ended, 1.0)], None, None)
+    found = apply_lifecycle(NEW, Origin.PREDECESSOR, [(ended, 1.0)], None, None)
     assert np.isnan(found.y[90:]).all()
     mean = forecast_item(found, SPEC).forecasts["Auto"].mean
     assert (abs(mean - 100) < 15).all(), "demand for the predecessor goes on"
 
 
 def test_item_with_only_zeros_counts_as_not_launched() -> None:
-    found = continued(series("new", 0, 0, 0), Origin.LIKE, [(series("a", 7, 8, 9), 1.0)], None, None)
+    found = apply_lifecycle(series("new", 0, 0, 0), Origin.LIKE, [(series("a", 7, 8, 9), 1.0)], None, None)
     np.testing.assert_array_equal(found.y, [7, 8, 9])
     assert found.life.n_borrowed == 3
 
 
 def test_borrowed_weeks_of_a_source_are_scaled_to_its_level() -> None:
-    big = continued(long_item(1, 1000.0, 16), Origin.LIKE, [(long_item(2, 10.0), 1.0)], None, None)
-    found = continued(NEW, Origin.PREDECESSOR, [(big, 1.0)], None, None)
+    big = apply_lifecycle(long_item(1, 1000.0, 16), Origin.LIKE, [(long_item(2, 10.0), 1.0)], None, None)
+    found = apply_lifecycle(NEW, Origin.PREDECESSOR, [(big, 1.0)], None, None)
     assert found.y[:100].mean() > 300
 
 
 def test_history_is_borrowed_over_several_generations() -> None:
-    middle = continued(series("b", 7, 8), Origin.PREDECESSOR, [(series("a", 5, 6, 0, 0), 1.0)], None, None)
-    found = continued(NEW, Origin.PREDECESSOR, [(middle, 1.0)], LAST + timedelta(days=1), None)
+    middle = apply_lifecycle(series("b", 7, 8), Origin.PREDECESSOR, [(series("a", 5, 6, 0, 0), 1.0)], None, None)
+    found = apply_lifecycle(NEW, Origin.PREDECESSOR, [(middle, 1.0)], LAST + timedelta(days=1), None)
     np.testing.assert_array_equal(found.y, [5, 6, 7, 8])
 
 
@@ -111,14 +111,14 @@ def test_drivers_before_the_launch_come_from_the_source() -> None:
             Driver("price", price, np.array([6.0, 6, 3]), True),
         ),
     )
-    found = {d.name: d.values for d in continued(own, Origin.LIKE, [(source, 1.0)], None, None).drivers}
+    found = {d.name: d.values for d in apply_lifecycle(own, Origin.LIKE, [(source, 1.0)], None, None).drivers}
     np.testing.assert_array_equal(found["promo"], [1, 0, 0, 1, 1])
     np.testing.assert_array_equal(found["price"], [6, 6, 6, 6, 3])
 
 
 def test_like_item_approaches_the_item_level_with_more_own_weeks() -> None:
     y = np.r_[np.full(100, 10.0), np.full(20, 40.0)]
-    life = continued(
+    life = apply_lifecycle(
         Series("new", LAST, y[100:]), Origin.LIKE, [(Series("a", LAST, np.full(120, 10.0)), 1.0)], None, None
     ).life
     levels = [at_level(y, life, cutoff)[0] for cutoff in (100, 101, 104, 120)]
@@ -132,7 +132,7 @@ def test_borrowed_history_ignores_weeks_after_the_cutoff() -> None:
     own, like = long_item(1, 80.0, 50), long_item(2)
     changed = replace(own, y=np.r_[own.y[:-13], 1000 + own.y[-13:]])
     found = [
-        forecast_item(continued(item, Origin.LIKE, [(like, 1.0)], None, None), SPEC).backtests
+        forecast_item(apply_lifecycle(item, Origin.LIKE, [(like, 1.0)], None, None), SPEC).backtests
         for item in (own, changed)
     ]
     assert [b.cutoff for b in found[0]] == [b.cutoff for b in found[1]]
@@ -144,7 +144,7 @@ def test_borrowed_history_ignores_weeks_after_the_cutoff() -> None:
 def test_accuracy_uses_own_weeks_only() -> None:
     like = long_item(2)
     for n_own, n_windows in ((3, 0), (4, 1), (13, 1), (20, 2), (50, 2)):
-        item = continued(long_item(1, 80.0, n_own), Origin.LIKE, [(like, 1.0)], None, None)
+        item = apply_lifecycle(long_item(1, 80.0, n_own), Origin.LIKE, [(like, 1.0)], None, None)
         found = [b for b in forecast_item(item, SPEC).backtests if b.model == "Auto"]
         assert len(found) == n_windows, n_own
         assert sum(np.count_nonzero(~np.isnan(b.y)) for b in found) == min(n_own, 13 * n_windows)
@@ -153,7 +153,7 @@ def test_accuracy_uses_own_weeks_only() -> None:
 def test_interval_of_a_new_item_includes_the_level_error() -> None:
     like = long_item(2)
     plain = forecast_item(like, SPEC).forecasts["Auto"]
-    new = forecast_item(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), SPEC).forecasts["Auto"]
+    new = forecast_item(apply_lifecycle(NEW, Origin.LIKE, [(like, 1.0)], None, None), SPEC).forecasts["Auto"]
     np.testing.assert_allclose(new.mean, plain.mean)
     spread = np.exp(1.2816 * LEVEL_ERROR)
     assert (new.hi[0] > spread * new.mean).all() and (new.lo[0] < new.mean / spread).all()
@@ -162,7 +162,7 @@ def test_interval_of_a_new_item_includes_the_level_error() -> None:
 
 def test_forecast_is_zero_before_the_launch_and_after_the_last_day() -> None:
     life = {"launch": LAST + timedelta(days=11), "last_day": LAST + timedelta(days=24)}
-    found = forecast_item(continued(NEW, Origin.LIKE, [(long_item(2), 1.0)], **life), SPEC)
+    found = forecast_item(apply_lifecycle(NEW, Origin.LIKE, [(long_item(2), 1.0)], **life), SPEC)
     forecast, whole = found.forecasts["Auto"], forecast_item(long_item(2), SPEC).forecasts["Auto"]
     share = np.r_[0, 4 / 7, 1, 3 / 7, np.zeros(9)]
     np.testing.assert_allclose(forecast.mean, share * whole.mean)
@@ -235,5 +235,5 @@ def test_launch_is_found_from_weeks_before_the_cutoff() -> None:
 
 def test_launch_is_not_searched_in_borrowed_history() -> None:
     like = launched(70, 40)
-    histories = SeriesHistories(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), 13)
+    histories = SeriesHistories(apply_lifecycle(NEW, Origin.LIKE, [(like, 1.0)], None, None), 13)
     assert histories.launch(histories.end) == 0

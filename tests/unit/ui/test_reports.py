@@ -1,4 +1,4 @@
-"""The quality report in sentences: what was read, what the rules did, nothing that does not apply."""
+"""Sentences and tables of the quality report."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -71,92 +71,92 @@ def text_of(include_promo: bool = False, week_end: str = "SAT", **changed: Any) 
     return "\n".join(report_lines(dataset_of(replace(REPORT, **changed), spec)))
 
 
-def test_report_begins_with_what_was_read() -> None:
+def test_report_starts_with_the_rows_read() -> None:
     assert text_of().startswith(r"train\.csv: 1,000 rows, 20 items, from 2013-01-01 to 2017-08-15.")
 
 
-def test_report_tells_which_weeks_count() -> None:
+def test_report_has_the_range_of_weeks() -> None:
     assert "Weeks end on Monday." in text_of(week_end="MON")
     assert "2013-01-12 to 2017-08-12." in text_of()
 
 
-def test_name_of_the_file_is_shown_to_the_letter() -> None:
+def test_file_name_is_escaped() -> None:
     assert text_of(source="a_*b*.csv").startswith(r"a\_\*b\*\.csv: ")
 
 
-def test_promotions_left_out_are_told_with_their_share_by_year() -> None:
+def test_promotions_left_out_have_their_share_by_year() -> None:
     expected = "50 promotional rows are left out. Share of units left out by year: "
     assert expected + "2013: 0.0 %, 2014: 12.5 %, 2015: not defined." in text_of()
 
 
-def test_promotions_kept_are_told_without_a_share() -> None:
-    told = text_of(include_promo=True)
-    assert "50 promotional rows are kept in the unit sales." in told
-    assert "left out" not in told
+def test_promotions_kept_have_no_share() -> None:
+    report = text_of(include_promo=True)
+    assert "50 promotional rows are kept in the unit sales." in report
+    assert "left out" not in report
 
 
 @pytest.mark.parametrize("include_promo", [False, True])
-def test_file_without_a_flag_is_told(include_promo: bool) -> None:
-    told = text_of(include_promo, has_promo_column=False, n_promo=0, n_flag_missing=1_000)
-    assert "The file has no promotion flag: all rows are kept." in told
-    assert "promotional" not in told
-    assert "without a promotion flag count" not in told
+def test_file_without_a_promotion_flag(include_promo: bool) -> None:
+    report = text_of(include_promo, has_promo_column=False, n_promo=0, n_flag_missing=1_000)
+    assert "The file has no promotion flag. All rows are kept." in report
+    assert "promotional" not in report
+    assert "without a promotion flag count" not in report
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("n_flag_missing", "3 rows without a promotion flag count as not promoted."),
-        ("n_flag_unknown", "3 rows with a promotion flag of unknown meaning are taken as missing: not promoted."),
-        ("n_weeks_emptied", "3 item-weeks had promotional sales only: missing, not zero; the models interpolate them."),
-        ("n_returns", "3 rows are returns (negative units) and are netted within the week."),
-        ("n_fractional", "3 rows have fractional units, as goods sold by weight do."),
+        ("n_flag_unknown", "3 rows with an unknown promotion flag count as not promoted."),
+        ("n_weeks_emptied", "3 item-weeks with promotional sales only are missing, not zero; models interpolate them."),
+        ("n_returns", "3 returns (negative units) netted within their week."),
+        ("n_fractional", "3 rows with fractional units, such as goods sold by weight."),
     ],
 )
-def test_what_the_rules_did_is_told_only_where_it_happened(name: str, words: str) -> None:
+def test_rules_without_effect_are_omitted(name: str, words: str) -> None:
     assert words in text_of(**{name: 3})
     assert words.removeprefix("3 rows ") not in text_of()
 
 
-def test_zero_weeks_are_always_told() -> None:
-    assert "3 item-weeks within an item's life had no sale, and are zero." in text_of(n_weeks_zero=3)
-    assert "0 item-weeks within" in text_of()
+def test_zero_weeks_are_always_reported() -> None:
+    assert "3 item-weeks without sales within an item's history count as zero." in text_of(n_weeks_zero=3)
+    assert "0 item-weeks without sales within" in text_of()
 
 
-def test_items_that_sold_in_no_whole_week_are_counted() -> None:
-    assert "2 items sold in no whole week and are left out." in text_of(n_items=18)
-    assert "no whole week" not in text_of()
+def test_items_without_sales_in_whole_weeks_are_counted() -> None:
+    assert "2 items without sales in whole weeks left out." in text_of(n_items=18)
+    assert "in whole weeks" not in text_of()
 
 
 @pytest.mark.parametrize("header", ["date,item_nbr,unit_sales,onpromotion", "date,item_nbr,unit_sales,other"])
 @pytest.mark.parametrize("include_promo", [False, True])
-def test_report_that_an_ingest_makes_has_all_that_is_told(tmp_path: Path, header: str, include_promo: bool) -> None:
+def test_report_of_an_ingest_has_all_sentences(tmp_path: Path, header: str, include_promo: bool) -> None:
     days = [f"2020-01-{day:02d},a,{day - 8.5},{'True' if day == 9 else ''}" for day in range(5, 19)]
     (tmp_path / "sales.csv").write_text("\n".join([header, *days]) + "\n")
     dataset = load_dataset_of(tmp_path, include_promo)
     lines = report_lines(dataset)
     assert lines[0] == r"sales\.csv: 14 rows, 1 item, from 2020-01-05 to 2020-01-18."
-    assert any("14 rows have fractional units" in line for line in lines)
+    assert any("14 rows with fractional units" in line for line in lines)
 
 
 def load_dataset_of(folder: Path, include_promo: bool = False, **options: Any) -> Dataset:
-    """The dataset that an ingest would make of `sales.csv` in the folder."""
+    """Returns the dataset that an ingest of `sales.csv` in the folder creates."""
     (folder / "out").mkdir()
     spec = IngestSpec(paths=(str(folder / "sales.csv"),), name="n", include_promo=include_promo, **options)
     files = read_series(spec, 1, Resources(folder / "out", "200MB", 1, 10**9, Folders([Path("/")])))
     return dataset_of(files.report, files.spec)
 
 
-def test_tables_of_the_report_account_for_rows_and_items(tmp_path: Path) -> None:
+def test_tables_of_the_report_add_up_to_all_rows_and_items(tmp_path: Path) -> None:
     rows = [f"2020-01-{day:02d},{key},{day - 8.5},{day == 9}" for day in range(6, 20) for key in ("a", "=b")]
     (tmp_path / "sales.csv").write_text("\n".join(["date,item_nbr,unit_sales,onpromotion", *rows, "x,a,1,"]) + "\n")
     dataset = load_dataset_of(tmp_path, skip_bad=True, returns="drop")
     report = dataset.report
     account = row_frame(report)
     assert account["Rows"].iloc[0] == 29 == account["Rows"].iloc[1:].sum()
-    assert set(account["Rows that"]) >= {"– cannot be read", "– are returns, left out", "– are promotional, left out"}
+    assert set(account["Outcome"]) >= {"– unreadable", "– returns, left out", "– promotions, left out"}
     rules = rule_frame(dataset).set_index("Rule")
-    assert rules.loc["promotions left out", "Concerns"] == "2 rows" and rules.loc["promotions left out", "Units"] == 1.0
+    assert rules.loc["promotions left out", "Affected"] == "2 rows" and rules.loc["promotions left out", "Units"] == 1.0
     assert rules.loc["returns left out", "Units"] == report.units.returned_units < 0
     assert class_frame(report)["Items"].sum() == history_frame(report)["Items"].sum() == report.n_items
     assert promo_frame(report)["Promotional units"].sum() == 1.0
@@ -164,14 +164,14 @@ def test_tables_of_the_report_account_for_rows_and_items(tmp_path: Path) -> None
     assert len(series_lines(report)) >= 3
 
 
-def test_duplicates_are_told_with_what_was_done() -> None:
+def test_duplicates_have_their_treatment() -> None:
     found = Duplicates("item and day", n=3)
-    assert "3 rows stand there more than once (same item and day) and are added up." in text_of(duplicates=found)
-    told = text_of(duplicates=replace(found, n_dropped=3, n_differing=1))
-    assert "are counted once" in told and "1 of them differs in units: the last one counts." in told
-    assert "2 lines repeat another" in text_of(duplicates=replace(found, n=0, n_repeated=2))
+    assert "3 duplicate rows (same item and day) added up." in text_of(duplicates=found)
+    report = text_of(duplicates=replace(found, n_dropped=3, n_differing=1))
+    assert "counted once" in report and "1 of them differs in units: the last one is used." in report
+    assert "2 lines repeated within a receipt" in text_of(duplicates=replace(found, n=0, n_repeated=2))
 
 
-def test_a_load_that_changed_nothing_says_so() -> None:
-    assert "Nothing changed: the weeks are those of version 2." in text_of(same_as_version=2)
-    assert "Nothing changed" not in text_of(same_as_version=None)
+def test_load_without_changes_names_the_equal_version() -> None:
+    assert "No changes: the weeks equal those of version 2." in text_of(same_as_version=2)
+    assert "No changes" not in text_of(same_as_version=None)

@@ -1,4 +1,4 @@
-"""Frames as tables show them: harmless cells and names, all else as it was."""
+"""Tables: escaped cells and column names, no other changes."""
 
 import json
 from datetime import date
@@ -29,7 +29,7 @@ def frame() -> pd.DataFrame:
     )
 
 
-def test_only_dangerous_cells_change_and_the_frame_itself_does_not() -> None:
+def test_only_formula_cells_are_escaped_and_the_input_is_unchanged() -> None:
     given = frame()
     safe, names = harmless_frame(given)
     pd.testing.assert_frame_equal(given, frame())
@@ -42,22 +42,22 @@ def test_only_dangerous_cells_change_and_the_frame_itself_does_not() -> None:
     assert safe.index.tolist() == [0, 1, 2, 3] and names == {name: name for name in given}
 
 
-def test_number_stays_where_a_column_has_numbers_in_words() -> None:
+def test_numbers_as_text_are_not_escaped_in_number_columns() -> None:
     assert harmless_frame(frame(), numbers=["mixed"])[0]["mixed"].tolist() == [-5, "-5", "-5 %", "'-5+cmd"]
 
 
-def test_every_nasty_key_is_shown_as_a_file_has_it() -> None:
+def test_tables_escape_keys_as_files_do() -> None:
     keys = nasty_keys()
     assert harmless_frame(pd.DataFrame({"key": keys}))[0]["key"].tolist() == [for_spreadsheet(key) for key in keys]
 
 
-def test_names_of_columns_are_harmless_and_differ() -> None:
+def test_column_names_are_escaped_and_unique() -> None:
     safe, names = harmless_frame(pd.DataFrame([[1, 2, 3, 4]], columns=["=a", "'=a", "b", "@c"]))
     assert list(safe) == ["'=a ", "'=a", "b", "'@c"] and names["=a"] == "'=a "
     assert safe.iloc[0].tolist() == [1, 2, 3, 4]
 
 
-def test_settings_of_a_column_follow_its_new_name() -> None:
+def test_column_config_follows_an_escaped_name() -> None:
     def page() -> None:
         import pandas as pd
 
@@ -71,7 +71,7 @@ def test_settings_of_a_column_follow_its_new_name() -> None:
     assert columns["'=a"]["label"] == "A label" and columns["_index"]["hidden"] is True
 
 
-def test_columns_without_a_dangerous_cell_are_not_copied() -> None:
+def test_columns_without_formulas_are_not_copied() -> None:
     given = pd.DataFrame({"key": [f"A-{n}|B{n}" for n in range(1_000)], "made_by": "=x", "units": 1.0})
     safe, _ = harmless_frame(given)
     assert [np.shares_memory(safe[name], given[name]) for name in given] == [True, False, True]

@@ -1,4 +1,4 @@
-"""Numbers, times and data in words."""
+"""Formats of numbers, times and data."""
 
 import json
 import math
@@ -45,17 +45,17 @@ TRICKY = [
 
 
 def shown(markdown: str) -> str:
-    """What Markdown shows of text in which nothing but backslash escapes has a meaning."""
+    """The text that Markdown displays if only backslash escapes have a meaning."""
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
 
 
 def bare(markdown: str) -> set[str]:
-    """The special characters that are not escaped."""
+    """Special characters that are not escaped."""
     return set(SPECIAL) & set(re.sub(r"\\[!-/:-@\[-`{-~]", "", markdown))
 
 
 @pytest.mark.parametrize("data", TRICKY)
-def test_data_is_shown_to_the_letter(data: str) -> None:
+def test_data_are_displayed_literally(data: str) -> None:
     assert shown(text.plain(data)).replace("\u2060", "") == data
     assert bare(text.plain(data)) == set()
 
@@ -66,16 +66,16 @@ def test_special_character_is_escaped(char: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["item 42", "Camisón 😀 漢字", "100 %, or so; yes?"])
-def test_plain_words_stay_as_they_are(data: str) -> None:
+def test_text_without_special_characters_is_unchanged(data: str) -> None:
     assert text.plain(data) == data
 
 
 @pytest.mark.parametrize("data", ["two\nlines", "two\r\n\r\nlines", "two\t lines", "    two lines  "])
-def test_white_space_makes_no_paragraph_and_no_code(data: str) -> None:
+def test_white_space_is_collapsed(data: str) -> None:
     assert text.plain(data) == "two lines"
 
 
-def test_what_is_no_text_is_made_one() -> None:
+def test_other_types_are_converted_to_text() -> None:
     assert text.plain(None) == "None"
     assert text.plain(-1.5) == r"\-1\.5"
 
@@ -127,7 +127,7 @@ def test_units(value: float | None, words: str) -> None:
         (NAN, "not defined"),
     ],
 )
-def test_large_number_has_three_digits(value: float, words: str) -> None:
+def test_large_numbers_have_three_digits(value: float, words: str) -> None:
     assert text.large(value) == words
 
 
@@ -151,7 +151,7 @@ def test_percent(fraction: float | None, signed: bool, words: str) -> None:
 @pytest.mark.parametrize(
     ("n", "words"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches"), (12_345, "12,345 batches")]
 )
-def test_count_with_a_plural_of_its_own(n: int, words: str) -> None:
+def test_count_with_an_irregular_plural(n: int, words: str) -> None:
     assert text.count(n, "batch", "batches") == words
 
 
@@ -186,16 +186,16 @@ def test_duration(seconds: float | None, words: str) -> None:
 @pytest.mark.parametrize(
     ("item_limit_s", "process_memory", "words"),
     [
-        (300.0, 4_000_000_000, "an item may take 5 min and 4 GB"),
-        (90.0, 4_294_967_296, "an item may take 1 min 30 s and 4.29 GB"),
-        (0.5, 500_000_000, "an item may take 0.5 s and 500 MB"),
+        (300.0, 4_000_000_000, "limits per item: 5 min, 4 GB"),
+        (90.0, 4_294_967_296, "limits per item: 1 min 30 s, 4.29 GB"),
+        (0.5, 500_000_000, "limits per item: 0.5 s, 500 MB"),
     ],
 )
 def test_limits_of_an_item(item_limit_s: float, process_memory: int, words: str) -> None:
-    assert text.limits(item_limit_s, process_memory) == words
+    assert text.describe_limits(item_limit_s, process_memory) == words
 
 
-def test_line_of_the_log_tells_only_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_line_omits_empty_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -207,20 +207,20 @@ def test_line_of_the_log_tells_only_what_there_is(monkeypatch: pytest.MonkeyPatc
     time.tzset()
 
 
-def test_day_is_written_as_in_files() -> None:
+def test_day_has_iso_format() -> None:
     assert text.day(date(2017, 8, 5)) == "2017-08-05"
 
 
 @pytest.mark.parametrize(
     ("zone", "words"), [("UTC", "2017-08-12 23:05"), ("XXX-2", "2017-08-13 01:05"), ("XXX+5", "2017-08-12 18:05")]
 )
-def test_moment_is_told_in_the_servers_zone(zone: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moment_uses_the_time_zone_of_the_server(zone: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
-        told = text.moment(datetime(2017, 8, 12, 23, 5, tzinfo=UTC))
+        shown_time = text.moment(datetime(2017, 8, 12, 23, 5, tzinfo=UTC))
     time.tzset()
-    assert told == words
+    assert shown_time == words
 
 
 # Titles
@@ -237,11 +237,11 @@ def test_moment_is_told_in_the_servers_zone(zone: str, words: str, monkeypatch: 
         (4_000, 50, 2, "4,000 items in 80 batches of 50, 2 weeks ahead"),
     ],
 )
-def test_run_in_words(n_items: int, batch_size: int, h: int, words: str) -> None:
-    assert text.run_in_words(n_items, batch_size, h) == words
+def test_description_of_a_run(n_items: int, batch_size: int, h: int, words: str) -> None:
+    assert text.describe_run(n_items, batch_size, h) == words
 
 
-def test_job_title_has_the_name_where_there_is_one() -> None:
+def test_job_title_has_number_and_name() -> None:
     now = datetime(2017, 8, 12, tzinfo=UTC)
     row = {"job_id": 7, "status": "submitted", "dataset_id": 1, "dataset": "d", "dataset_version": 1, "name": "autumn"}
     row |= {"include_promo": False, "last_wk_end_dt": now.date(), "note": "", "spec": json.loads(JobSpec().to_json())}
@@ -268,12 +268,12 @@ def test_job_title_has_the_name_where_there_is_one() -> None:
     assert text.job_title(replace(job, name="")) == "Run 7"
 
 
-def test_dataset_title_has_the_version_where_it_is_not_the_first() -> None:
+def test_dataset_title_has_the_version_from_version_2() -> None:
     assert text.dataset_title("sales", 1) == "sales"
     assert text.dataset_title("sales", 2) == "sales (version 2)"
 
 
-def test_any_key_may_be_part_of_a_file_name() -> None:
+def test_keys_are_escaped_and_shortened_in_file_names() -> None:
     assert in_file_name("../a b=Käse") == "---a-b-Käse"
     assert len(in_file_name("x" * 500)) == 60
 
@@ -281,11 +281,11 @@ def test_any_key_may_be_part_of_a_file_name() -> None:
 @pytest.mark.parametrize(
     ("is_kept", "has_flag", "words"), [(True, True, "kept"), (False, True, "left out"), (False, False, "no flag")]
 )
-def test_promotions_are_told_in_a_word(is_kept: bool, has_flag: bool, words: str) -> None:
+def test_treatment_of_promotions(is_kept: bool, has_flag: bool, words: str) -> None:
     assert text.promotions(is_kept, has_flag) == words
 
 
-def test_units_of_a_table_are_whole_but_small_ones_have_a_decimal() -> None:
+def test_units_below_10_have_one_decimal() -> None:
     units = pd.Series([26067.6, 10.4, 9.96, 0.44, 0.0, -3.25, None])
     assert text.round_units(units).dropna().tolist() == [26068, 10, 10, 0.4, 0, -3.2]
 
@@ -293,26 +293,26 @@ def test_units_of_a_table_are_whole_but_small_ones_have_a_decimal() -> None:
 @pytest.mark.parametrize(
     "address", ["https://example.com", "www.example.com", "ann@example.com", "WWW.x.org", "ftp://x"]
 )
-def test_address_in_data_is_broken_for_who_would_make_a_link_of_it(address: str) -> None:
-    said = text.plain(f"see {address} now")
-    assert "\u2060" in said and address not in said.replace("\\", "")
-    assert said.replace("\u2060", "").replace("\\", "") == f"see {address} now"
+def test_addresses_in_data_are_not_links(address: str) -> None:
+    escaped = text.plain(f"see {address} now")
+    assert "\u2060" in escaped and address not in escaped.replace("\\", "")
+    assert escaped.replace("\u2060", "").replace("\\", "") == f"see {address} now"
 
 
 @pytest.mark.parametrize(
-    ("model", "wape", "yardstick", "words"),
+    ("model", "wape", "benchmark_wape", "words"),
     [
-        ("Auto", 0.2512, 0.3333, "On average 25 % off; the same weeks of last year would be 33 % off."),
-        ("Auto", 0.0512, None, "On average 5.1 % off; how far the same weeks of last year would be is not defined."),
-        ("SeasonalNaive", 0.33, 0.33, "The same weeks of last year are on average 33 % off."),
-        ("Auto", float("nan"), 0.3, "How far off the forecasts are is not defined: nothing was sold in the weeks that"),
+        ("Auto", 0.2512, 0.3333, "Average error 25 %; 33 % for the same weeks last year."),
+        ("Auto", 0.0512, None, "Average error 5.1 %; not defined for the same weeks last year."),
+        ("SeasonalNaive", 0.33, 0.33, "Average error of the same weeks last year: 33 %."),
+        ("Auto", float("nan"), 0.3, "The error is not defined: the measured weeks have no sales."),
     ],
 )
-def test_error_is_told_in_a_sentence(model: str, wape: float, yardstick: float | None, words: str) -> None:
-    assert text.how_far_off(model, wape, yardstick).startswith(words)
+def test_description_of_the_error(model: str, wape: float, benchmark_wape: float | None, words: str) -> None:
+    assert text.describe_error(model, wape, benchmark_wape).startswith(words)
 
 
-def test_simple_models_are_called_by_what_they_repeat() -> None:
+def test_display_names_of_models() -> None:
     assert [text.model_name(name) for name in ("Naive", "SeasonalNaive", "Auto", "")] == [
         "last week",
         "same weeks last year",
@@ -325,7 +325,7 @@ def test_simple_models_are_called_by_what_they_repeat() -> None:
     ("seconds", "words"),
     [(0.2, "1 s"), (8.4, "8 s"), (43, "45 s"), (58, "1 min"), (240, "4 min"), (7500, "2 h 05 min")],
 )
-def test_time_that_is_not_known_exactly_is_rounded(seconds: float, words: str) -> None:
+def test_estimated_times_are_rounded(seconds: float, words: str) -> None:
     assert text.about(seconds) == words
 
 
@@ -337,5 +337,5 @@ def test_time_that_is_not_known_exactly_is_rounded(seconds: float, words: str) -
         ("", ""),
     ],
 )
-def test_models_behind_a_forecast_are_called_as_planners_do(models: str, words: str) -> None:
+def test_models_of_a_forecast_have_display_names(models: str, words: str) -> None:
     assert text.made_by(models) == words
