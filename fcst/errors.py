@@ -9,7 +9,7 @@
     ├── ConfigError        invalid installation: a setting, a folder, a missing part
     ├── DiskFull             a disk is full, or would be; nothing was written
     ├── StoreError         the database rejected a statement
-    │   ├── DatabaseAway   the database is unreachable, or the connection was lost; a retry may succeed
+    │   ├── DatabaseUnreachable   the database is unreachable, or the connection was lost; a retry may succeed
     │   │   └── DatabaseFull   the disk of the database is full
     │   └── StaleState     the row has changed since it was read: another supervisor has taken it over
     └── ComputeError       a forecast could not be computed
@@ -70,11 +70,11 @@ class StoreError(FcstError):
     """The database rejected a statement."""
 
 
-class DatabaseAway(StoreError):
+class DatabaseUnreachable(StoreError):
     """The database is unreachable, or the connection was lost; nothing was written, and a retry may succeed."""
 
 
-class DatabaseFull(DatabaseAway):
+class DatabaseFull(DatabaseUnreachable):
     """The disk of the database is full; nothing was written, and a retry may succeed."""
 
 

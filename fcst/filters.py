@@ -45,7 +45,7 @@ class ItemFilter:
     @property
     def words(self) -> list[str]:
         """The words of the search in lower case, without duplicates."""
-        return list(dict.fromkeys(in_small_letters(word) for word in self.search.replace("\0", "").split()))
+        return list(dict.fromkeys(to_lower(word) for word in self.search.replace("\0", "").split()))
 
 
 EVERY_ITEM = ItemFilter()
@@ -152,7 +152,7 @@ class RunOrder:
 BY_SALES = RunOrder()
 
 
-def order_from(text: str, usual: RunOrder) -> RunOrder:
+def parse_order(text: str, usual: RunOrder) -> RunOrder:
     """Parse a sort order from its URL form; return `usual` if it is invalid."""
     name, _, direction = text.partition("-")
     known = name in set(RunSort) and direction in ("", "reversed")
@@ -222,6 +222,6 @@ class Selection:
     job_id: int | None = None
 
 
-def in_small_letters(text: str) -> str:
+def to_lower(text: str) -> str:
     """Convert to lower case character by character, as databases do, so the length does not change."""
     return "".join(letter.lower()[:1] for letter in text)

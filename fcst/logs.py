@@ -22,8 +22,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from fcst.errors import ConfigError
+from fcst.escaping import RAW_IN_JSON, for_terminal, in_json
 from fcst.files import open_private
-from fcst.harmless import RAW_IN_JSON, for_terminal, in_json
 
 MAX_BYTES = 5_000_000
 N_FILES = 5  # rotated files, without the current one

@@ -44,7 +44,7 @@ DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
 """Demand classes of items; `none` is an item without a week with more sales than returns."""
 
 
-def in_file_name(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """Convert a key or name for use in a file name."""
     return "".join(char if char.isalnum() else "-" for char in name)[:60]
 

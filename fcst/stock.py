@@ -14,7 +14,7 @@ MAX_KEY = 1_000
 MAX_DAYS = 728.0
 """Maximum lead time or review period: 104 weeks, the longest forecast."""
 
-LEAST_SERVICE_LEVEL, MOST_SERVICE_LEVEL = 0.5, 0.999
+MIN_SERVICE_LEVEL, MAX_SERVICE_LEVEL = 0.5, 0.999
 """Below the minimum the safety stock is 0; above the maximum no run has enough backtests."""
 
 GROUPS = ("item", "part", "family", "class", "all")
@@ -52,10 +52,10 @@ class StockSettings:
             if days is not None and not (math.isfinite(days) and 0 <= days <= MAX_DAYS):
                 raise InputError(f"A {what} of {days:g} days is out of range.", f"Give 0 to {MAX_DAYS:.0f} days.")
         level = self.service_level
-        if level is not None and not LEAST_SERVICE_LEVEL <= level <= MOST_SERVICE_LEVEL:
+        if level is not None and not MIN_SERVICE_LEVEL <= level <= MAX_SERVICE_LEVEL:
             raise InputError(
                 f"A service level of {100 * level:g} % is out of range.",
-                f"Give {100 * LEAST_SERVICE_LEVEL:g} to {100 * MOST_SERVICE_LEVEL:g} percent.",
+                f"Give {100 * MIN_SERVICE_LEVEL:g} to {100 * MAX_SERVICE_LEVEL:g} percent.",
             )
 
     @property

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, NoReturn
 
 from fcst.errors import FcstError, InputError
-from fcst.harmless import for_terminal, in_json
+from fcst.escaping import for_terminal, in_json
 
 DONE, FAILED, REFUSED = 0, 1, 2
 PROGRESS_EVERY_S = 2.0
@@ -78,7 +78,7 @@ def say_error(error: FcstError) -> None:
     say(f"{error.message}\n{error.hint}".strip())
 
 
-def confirms(question: str, is_sure: bool) -> bool:
+def confirm(question: str, is_sure: bool) -> bool:
     """Ask the user for confirmation, unless `is_sure`.
 
     Raises

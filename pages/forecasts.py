@@ -15,7 +15,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.cache import draw, read, run_key
-from fcst.ui.downloads import MODEL, Query, image_config, one_item, period_in_url, show_downloads, those_that_match
+from fcst.ui.downloads import MODEL, Query, filter_query, image_config, one_item, period_in_url, show_downloads
 from fcst.ui.groups import ITEMS, show_groups
 from fcst.ui.items import (
     ALL_ITEMS,
@@ -107,7 +107,7 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
         if item is not None:
             show_downloads(job, "this item", 1, one_item(unique_id), model, period)
         if n_shown < n_items:
-            show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model), model, period)
+            show_downloads(job, "the items shown", n_shown, filter_query(items.which, model), model, period)
         show_downloads(job, "all items of this run", n_items, (), model, period)
     with head:
         upload_button(job, model)
@@ -115,7 +115,7 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     scope = f"item {unique_id}" if item else scope_of(items.which, n_shown, n_items)
     what_if = None
     if BELOW in st.query_params:
-        query = one_item(unique_id) if item is not None else those_that_match(items.which, model)
+        query = one_item(unique_id) if item is not None else filter_query(items.which, model)
         what_if = what_if_of(items, which, scope, query)
     newer = comparison.newer_dataset(job)
     chart_key = ("forecast chart", items.key, model, which, tuple(marks), what_if and what_if.chosen, newer)

@@ -9,7 +9,7 @@ from fcst import terminal
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
-from fcst.harmless import for_terminal
+from fcst.escaping import for_terminal
 from fcst.store.database import transaction
 from tests.services.test_accuracy import run
 

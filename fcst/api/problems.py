@@ -16,8 +16,8 @@ from fcst.api.schemas import Problem
 from fcst.errors import (
     BadRows,
     Conflict,
-    DatabaseAway,
     DatabaseFull,
+    DatabaseUnreachable,
     DiskFull,
     FcstError,
     InputError,
@@ -39,7 +39,7 @@ _STATUS: list[tuple[type[FcstError], int]] = [
     (NotAllowed, 403),
     (DiskFull, 507),
     (DatabaseFull, 507),
-    (DatabaseAway, 503),
+    (DatabaseUnreachable, 503),
 ]
 _SENTENCES = {
     400: "The request body cannot be read.",

@@ -20,7 +20,7 @@ from fcst.terminal import (
     Progress,
     add_command,
     add_json_argument,
-    confirms,
+    confirm,
     prepare,
     print_json,
     print_table,
@@ -145,7 +145,7 @@ def _prune(args: argparse.Namespace) -> int:
     versions = pruning.list_datasets(runs) if args.datasets else []
     if not args.dry_run and (runs or versions):
         say(f"To delete: {_count(runs, versions)}.")
-        if not confirms("Delete them?", args.yes):
+        if not confirm("Delete them?", args.yes):
             say("Nothing was deleted.")
             return FAILED
         runs = pruning.delete_runs(
@@ -188,7 +188,7 @@ def _delete(args: argparse.Namespace) -> int:
         f"Dataset {row.name!r} version {row.version}: {row.n_items:,} items, {row.n_weeks:,} weeks; "
         f"deleting it also deletes {dependents.n_jobs:,} runs with the forecasts of {dependents.n_forecasts:,} items."
     )
-    if not confirms("Delete it?", args.yes):
+    if not confirm("Delete it?", args.yes):
         say("Nothing was deleted.")
         return FAILED
     say("… deleting; Ctrl-C cancels and keeps everything")

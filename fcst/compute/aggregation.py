@@ -146,7 +146,7 @@ class ErrorCorrelation:
         return float((self._errors[self._is_known] ** 2 - apart).mean() / (alike - apart).mean())
 
 
-def shrunk_correlation(measured: float, n_windows: int) -> float:
+def shrink_correlation(measured: float, n_windows: int) -> float:
     """Return a measured correlation, shrunk towards USUAL_CORRELATION, which counts like one window.
 
     Parameters

@@ -25,7 +25,7 @@ from distributed import Client, Future, KilledWorker
 
 from fcst import __version__
 from fcst.engine.pool import PoolLost, Task, WorkerDied
-from fcst.errors import DatabaseAway, FcstError
+from fcst.errors import DatabaseUnreachable, FcstError
 
 CONNECT_S = 5.0  # timeout of one connection attempt to the scheduler
 POLL_S = 1.0  # interval between polls of the scheduler
@@ -362,7 +362,7 @@ class _Cluster:
             error = WorkerDied(f"Dask worker {worker.address} died while running it")
         elif error is not None and not isinstance(error, Exception):
             error = RuntimeError(repr(error))  # a BaseException would end the supervisor
-        elif isinstance(error, DatabaseAway | ImportError):
+        elif isinstance(error, DatabaseUnreachable | ImportError):
             # Do not use this worker until it passes a check; it would fail every batch.
             worker.problem = _sentence(error)
             self._start_check(worker)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from fcst import logs
 from fcst.engine import retry_policy, task
+from fcst.engine.change_timer import ChangeTimer
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.engine.retry_policy import Cause
-from fcst.engine.unchanged import ChangeTimer
-from fcst.errors import DatabaseAway, DiskFull, FcstError, InputError, StaleState, StoreError
+from fcst.errors import DatabaseUnreachable, DiskFull, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings, Webhook
 from fcst.store import attempts, ingests, jobs, workers
 from fcst.store.database import check_disk_space
@@ -202,7 +202,7 @@ class Dispatcher:
             return self._end(running, Cause.LOST, str(exc))
         except WorkerDied as exc:
             return self._end(running, Cause.DIED, f"the process died ({exc})" if str(exc) else "the process died")
-        except DatabaseAway as exc:
+        except DatabaseUnreachable as exc:
             return self._end(running, Cause.UNRELATED, str(exc))
         except Exception as exc:  # noqa: BLE001  an error of one batch does not stop the others
             running.log("failed", level=logging.ERROR, exc_info=True)
@@ -218,7 +218,7 @@ class Dispatcher:
         if running.job_id is not None:
             try:
                 return retry_policy.end_attempt(running.id, running.attempt, ending, reason)
-            except DatabaseAway:
+            except DatabaseUnreachable:
                 raise
             except StoreError as exc:  # must not stop the other batches
                 running.log("not_ended", exc.message, logging.ERROR)

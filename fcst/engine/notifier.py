@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from fcst import __version__, logs
-from fcst.errors import DatabaseAway, StoreError
+from fcst.errors import DatabaseUnreachable, StoreError
 from fcst.settings import Webhook
 from fcst.store import notifications
 from fcst.store.notifications import Notification
@@ -59,7 +59,7 @@ class Notifier:
         try:
             while found := notifications.claim(MAX_CONCURRENT, HOLD_S):
                 send(self._webhook, found)
-        except DatabaseAway:
+        except DatabaseUnreachable:
             pass  # the supervisor handles it; claimed notifications are due again after HOLD_S
         except StoreError:
             log.exception("cannot read notifications")
@@ -89,7 +89,7 @@ def send(webhook: Webhook, found: Sequence[Notification]) -> None:
 
     Raises
     ------
-    DatabaseAway
+    DatabaseUnreachable
         if a response could not be saved; that message is sent again.
     """
 

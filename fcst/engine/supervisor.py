@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fcst import __version__, logs, supervisor_lock
 from fcst.engine.dispatcher import Dispatcher
-from fcst.errors import DatabaseAway
+from fcst.errors import DatabaseUnreachable
 from fcst.files import FileLock
 from fcst.settings import Settings
 from fcst.store import workers
@@ -98,7 +98,7 @@ class Supervisor:
         logs.event(log, logging.INFO, "supervisor_ended", worker=self.worker_id)
         try:
             return not self._has_work()
-        except DatabaseAway:
+        except DatabaseUnreachable:
             return False
 
     def _register(self) -> None:
@@ -116,7 +116,7 @@ class Supervisor:
         while not self.is_ending:
             try:
                 is_busy = self._tick(dispatcher)
-            except DatabaseAway as exc:
+            except DatabaseUnreachable as exc:
                 logs.event(log, logging.WARNING, "database_away", f"{exc} Trying again.", worker=self.worker_id)
                 if time.monotonic() - seen_at > AWAY_LIMIT_S:
                     raise
@@ -188,6 +188,6 @@ class Supervisor:
             reason = "its supervisor has an older version" if self.is_outdated else "its supervisor was stopped"
             dispatcher.release_all(reason)
             workers.stop(self.worker_id)
-        except DatabaseAway as exc:
+        except DatabaseUnreachable as exc:
             text = f"{exc} Another supervisor takes over the running batches when the lease expires."
             logs.event(log, logging.WARNING, "database_away", text, worker=self.worker_id)

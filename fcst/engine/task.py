@@ -18,7 +18,7 @@ from fcst.compute.models import AUTO
 from fcst.compute.series import Series
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
-from fcst.errors import ComputeError, DatabaseAway, DatabaseFull, DiskFull, InputError, StaleState, StoreError
+from fcst.errors import ComputeError, DatabaseFull, DatabaseUnreachable, DiskFull, InputError, StaleState, StoreError
 from fcst.files import free_space
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import PlanDataset, find_plan_tables, read_plan
@@ -70,7 +70,7 @@ def run_batch(batch_id: int, attempt: int) -> None:
     ------
     StaleState
         if another supervisor has taken over the batch; nothing more is written then.
-    DatabaseAway
+    DatabaseUnreachable
         if the database cannot be reached; saved results stay.
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
@@ -104,7 +104,7 @@ def run_learning(batch_id: int, attempt: int) -> None:
     ------
     StaleState
         if another supervisor has taken over the learning; nothing is written then.
-    DatabaseAway
+    DatabaseUnreachable
         if the database cannot be reached.
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
@@ -122,7 +122,7 @@ def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_i
     """Save results. In a careful attempt, which saves single items, an item that cannot be saved fails alone."""
     try:
         attempts.save(attempt, results, stage, item_in_hand)
-    except (DatabaseAway, StaleState):
+    except (DatabaseUnreachable, StaleState):
         raise
     except StoreError as exc:
         if not (attempt.is_careful and results):
@@ -145,7 +145,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
     watchdog.begin(unique_id)
     try:
         result = forecast_item(series, attempt.spec, learned, on_progress)
-    except (DatabaseAway, StaleState):
+    except (DatabaseUnreachable, StaleState):
         raise
     except ComputeError as exc:
         return ItemResult(unique_id, Outcome.FAILED, str(exc))
@@ -202,7 +202,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     ------
     StaleState
         if another supervisor has taken over the ingest.
-    DatabaseAway
+    DatabaseUnreachable
         if the database cannot be reached.
     """
     settings = load_settings()
@@ -271,7 +271,7 @@ def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int]
             raise disk_full_while_reading()
         try:
             ingests.set_progress(ingest_id, run_token, what, now - since, done, total)
-        except DatabaseAway as exc:
+        except DatabaseUnreachable as exc:
             log.warning("%s", exc)
 
     return on_progress

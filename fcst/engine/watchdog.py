@@ -98,9 +98,9 @@ class Watchdog:
     def _give_up(self, unique_id: str, reason: str) -> None:
         try:
             if unique_id == LEARNING:
-                attempts.give_up_learning(self._attempt, reason)
+                attempts.fail_learning(self._attempt, reason)
             else:
-                attempts.give_up_item(self._attempt, unique_id, reason)
+                attempts.fail_item(self._attempt, unique_id, reason)
             logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._attempt.ids)
         except StaleState as exc:
             logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._attempt.ids)

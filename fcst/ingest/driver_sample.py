@@ -20,7 +20,7 @@ from fcst.names import HOLDOUT_WEEKS
 FIRST_WEEK = date(2020, 1, 11)  # a Saturday
 FAMILIES = ("DAIRY", "BEVERAGES", "CLEANING")
 FILES = ("sales.csv", "plan.csv", "actual.csv", "truth.csv")
-TRICKLE = 0.03
+MAX_RATIO_BEFORE = 0.03
 """Share of its level that an item sells before a late launch."""
 MAX_ITEMS, MAX_WEEKS = 20_000, 520
 LEAST_WEEKS = 30
@@ -144,7 +144,7 @@ def _draw_item(rng: np.random.Generator, effects: Effects, weeks: list[date], ho
     angle = 2 * np.pi * (np.array([week.timetuple().tm_yday for week in weeks]) / 365.25 - rng.random())
     level = rng.lognormal(np.log(60), 0.8) * np.exp(0.2 * np.cos(angle) + np.cumsum(rng.normal(0, 0.01, n)))
     lift = effects.promo * promo + effects.display * display + effects.price * np.log(cut) + effects.holiday * holiday
-    launched = np.where(np.arange(n) < effects.launch, TRICKLE, 1.0)
+    launched = np.where(np.arange(n) < effects.launch, MAX_RATIO_BEFORE, 1.0)
     mean = level * np.exp(lift) * launched
     demand = rng.poisson(mean * rng.standard_gamma(60, n) / 60).astype(float)
     return _Item(promo, display, usual * cut, in_stock, demand, demand * in_stock)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fcst.compute.aggregation import ErrorCorrelation, shrunk_correlation
+from fcst.compute.aggregation import ErrorCorrelation, shrink_correlation
 from fcst.compute.metrics import bias_of, mean_of, scaled_crps_of, value_added, wape_of
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
@@ -209,7 +209,7 @@ def error_correlation(job: Job, model: str) -> tuple[float, bool]:
 
     accuracy.read_backtests(job, model, EVERY, add)
     correlation = measured.correlation
-    return shrunk_correlation(correlation, measured.n_windows), not np.isnan(correlation)
+    return shrink_correlation(correlation, measured.n_windows), not np.isnan(correlation)
 
 
 def _windows(job: Job, block: BacktestBlock) -> npt.NDArray[np.int64]:

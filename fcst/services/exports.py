@@ -22,7 +22,7 @@ from fcst.errors import InputError, NotFound
 from fcst.files import make_home, open_within_reserve
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
-from fcst.names import EFFECTS, EXPORT_FORMATS, in_file_name
+from fcst.names import EFFECTS, EXPORT_FORMATS, safe_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import join_keys
@@ -185,8 +185,8 @@ def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]
     items = "all-items"
     if not which.is_empty:
         n_items, key = count_chosen(job, which, model)
-        items = f"item-{in_file_name(key)}" if n_items == 1 and key is not None else f"{n_items}-items"
-    return [f"run{job.job_id}_{in_file_name(job.dataset)}", items]
+        items = f"item-{safe_file_name(key)}" if n_items == 1 and key is not None else f"{n_items}-items"
+    return [f"run{job.job_id}_{safe_file_name(job.dataset)}", items]
 
 
 def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
@@ -199,7 +199,7 @@ def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str =
 
 def report_name(dataset: Dataset) -> str:
     """File name of a dataset report: `report_sample_v1.json`."""
-    return f"report_{in_file_name(dataset.name)}_v{dataset.version}.json"
+    return f"report_{safe_file_name(dataset.name)}_v{dataset.version}.json"
 
 
 def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fcst import __version__, supervisor_lock
-from fcst.errors import DatabaseAway, FcstError, StoreError
+from fcst.errors import DatabaseUnreachable, FcstError, StoreError
 from fcst.job_records import Job, Stall
 from fcst.names import SCRATCH
 from fcst.processes import start_of
@@ -111,7 +111,7 @@ def _check_limits() -> Check:
     """Checks that the database stores any Unicode text and allows enough connections."""
     try:
         check_database()
-    except DatabaseAway:
+    except DatabaseUnreachable:
         raise
     except StoreError as exc:
         return Check("limits", False, exc.message, exc.hint)

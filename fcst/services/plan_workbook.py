@@ -16,11 +16,11 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from fcst.errors import InputError
+from fcst.escaping import for_spreadsheet
 from fcst.files import within_reserve
 from fcst.filters import EVERY, RunFilter
-from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
-from fcst.names import in_file_name
+from fcst.names import safe_file_name
 from fcst.periods import Period, Split
 from fcst.records import FloatArray
 from fcst.services import adjustments, exports, jobs
@@ -98,7 +98,7 @@ def open_plan(job: Job, model: str, file_format: str, period: Period, which: Run
 def plan_file_name(job: Job, model: str, file_format: str, period: Period, which: RunFilter = EVERY) -> str:
     """File name of a plan: `run12_sample_plan_Auto_by-month_all-items.xlsx`."""
     run, items = exports.name_parts(job, which, model)
-    return f"{run}_plan_{in_file_name(model)}_by-{period}_{items}.{file_format}"
+    return f"{run}_plan_{safe_file_name(model)}_by-{period}_{items}.{file_format}"
 
 
 @contextmanager

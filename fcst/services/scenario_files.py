@@ -7,11 +7,11 @@ from datetime import date, datetime
 from typing import BinaryIO
 
 from fcst.errors import InputError
+from fcst.escaping import for_spreadsheet
 from fcst.files import within_reserve
 from fcst.filters import RunFilter
-from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
-from fcst.names import in_file_name
+from fcst.names import safe_file_name
 from fcst.scenarios import Scenario
 from fcst.services import exports
 from fcst.services.jobs import choose_model
@@ -35,7 +35,7 @@ def open_scenarios(
 def scenario_file_name(job: Job, model: str, file_format: str, which: RunFilter, chosen: Sequence[Scenario]) -> str:
     """File name of scenarios: `run12_sample_scenarios_Carnival_all-items.csv`."""
     run, items = exports.name_parts(job, which, model)
-    names = "_".join(in_file_name(scenario.name) for scenario in chosen)
+    names = "_".join(safe_file_name(scenario.name) for scenario in chosen)
     return f"{run}_scenarios_{names}_{items}.{file_format}"
 
 

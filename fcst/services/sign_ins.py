@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict, deque
 from datetime import UTC, datetime, timedelta
 
-from fcst.errors import DatabaseAway, InputError
+from fcst.errors import DatabaseUnreachable, InputError
 from fcst.roles import Scope, SignIn
 from fcst.services import identity
 from fcst.settings import MOST_SIGN_IN_HOURS, load_settings
@@ -41,7 +41,7 @@ def is_over(sign_in: SignIn) -> bool:
         return was_over
     try:
         found = sign_outs.exists(sign_in.key, sign_in.names, sign_in.at)
-    except DatabaseAway:
+    except DatabaseUnreachable:
         _away.append(time.monotonic())
         return was_over
     _remember(sign_in, found)
@@ -58,7 +58,7 @@ def end(sign_in: SignIn) -> None:
     _remember(sign_in, True)
     try:
         sign_outs.insert(sign_in.key, datetime.now(UTC), KEEP_DAYS)
-    except DatabaseAway as exc:
+    except DatabaseUnreachable as exc:
         log.warning(
             "A sign-out is kept in memory until this server stops, because the database is not reachable: %s",
             exc.message,

@@ -10,8 +10,8 @@ from typing import TextIO
 import numpy as np
 
 from fcst.compute.stock import SumErrors, lumps, scaled_errors, stock_of, variances
+from fcst.escaping import for_spreadsheet
 from fcst.filters import EVERY, RunFilter, only
-from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import jobs

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fcst import logs, supervisor_lock
-from fcst.errors import ConfigError, DatabaseAway, FcstError
+from fcst.errors import ConfigError, DatabaseUnreachable, FcstError
 from fcst.files import open_private, private_folder
 from fcst.settings import PROJECT, child_environment, load_settings
 from fcst.store import database
@@ -132,7 +132,7 @@ def retry_while_database_away(read: Callable[[], T]) -> T:
     while True:
         try:
             return read()
-        except DatabaseAway:
+        except DatabaseUnreachable:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
@@ -142,7 +142,7 @@ def is_database_reachable() -> bool:
     """Whether the database is reachable; an error response counts as reachable."""
     try:
         server_version()
-    except DatabaseAway:
+    except DatabaseUnreachable:
         return False
     except FcstError:
         return True

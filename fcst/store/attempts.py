@@ -164,7 +164,7 @@ def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in
             _move(cur, attempt, Stage.SAVING, Stage.COMPLETED)
 
 
-def give_up_item(attempt: BatchAttempt, unique_id: str, reason: str) -> None:
+def fail_item(attempt: BatchAttempt, unique_id: str, reason: str) -> None:
     """Fails the item in hand and releases the batch, before the task ends its own process.
 
     Raises
@@ -235,7 +235,7 @@ def save_learned(attempt: BatchAttempt, learned: Mapping[int, LearnedRecord]) ->
         learning.replace(cur, attempt.job_id, learned)
 
 
-def give_up_learning(attempt: BatchAttempt, reason: str) -> None:
+def fail_learning(attempt: BatchAttempt, reason: str) -> None:
     """Fails the learning of the run, before the task ends its own process; the run continues without it.
 
     Raises

@@ -21,7 +21,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.pool import ThreadedConnectionPool
 
-from fcst.errors import ConfigError, DatabaseAway, DatabaseFull, StoreError
+from fcst.errors import ConfigError, DatabaseFull, DatabaseUnreachable, StoreError
 from fcst.files import disk_full_error, free_space
 from fcst.settings import load_settings
 from fcst.store import answer_limits
@@ -53,7 +53,7 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
 
     def acquire(self) -> Connection:
         if not self._free.acquire(timeout=30):
-            raise DatabaseAway("All database connections are in use.", "Try again in a moment.")
+            raise DatabaseUnreachable("All database connections are in use.", "Try again in a moment.")
         try:
             while True:
                 con = self._open_or_reuse()
@@ -211,7 +211,7 @@ def transaction() -> Iterator[Cursor]:
 
     Raises
     ------
-    DatabaseAway
+    DatabaseUnreachable
         if the database cannot be reached.
     DatabaseFull
         if its disk is full.
@@ -223,13 +223,13 @@ def transaction() -> Iterator[Cursor]:
         con = pool.acquire()
     except EmbeddedDown as exc:  # for example a full disk; it can start again when space is free
         n_errors["away"] += 1
-        raise DatabaseAway(exc.message, exc.hint) from exc
+        raise DatabaseUnreachable(exc.message, exc.hint) from exc
     except psycopg2.OperationalError as exc:
         n_errors["away"] += 1
         hint = "Check that the server runs and that DATABASE_URL points to it."
         if re.search("SSL|certificate", str(exc)):
             hint = "Check sslmode and sslrootcert in DATABASE_URL, and the server's certificate."
-        raise DatabaseAway(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
+        raise DatabaseUnreachable(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
     try:
         with con.cursor(cursor_factory=_GuardedCursor) as cur:
             try:
@@ -245,7 +245,7 @@ def transaction() -> Iterator[Cursor]:
         if exc.pgcode == DISK_FULL:
             raise DatabaseFull("The disk of the database is full.", "Free disk space there, then try again.") from exc
         if is_away:
-            raise DatabaseAway(
+            raise DatabaseUnreachable(
                 f"The database connection was lost: {_first_line(exc)}.", "Try again in a moment."
             ) from exc
         raise StoreError(f"The database refused the statement: {_first_line(exc)}") from exc

@@ -16,7 +16,7 @@ from fcst.filters import (
     RunSort,
     Selection,
     Take,
-    in_small_letters,
+    to_lower,
 )
 from fcst.job_records import Job
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
@@ -128,7 +128,7 @@ def item_condition(dataset_id: int, which: ItemFilter) -> Part:
         places: list[sql.Composable] = [sql.SQL("d.search_text LIKE {}").format(sql.Placeholder(f"word_{number}"))]
         params[f"word_{number}"] = contains(word)
         for name in which.also_in:
-            if found := [key for key in groups[name] if word in in_small_letters(key)]:
+            if found := [key for key in groups[name] if word in to_lower(key)]:
                 key = f"word_{number}_{name}"
                 places.append(sql.SQL("d.{} = ANY ({})").format(sql.Identifier(name), sql.Placeholder(key)))
                 params[key] = found

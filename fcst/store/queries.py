@@ -6,7 +6,7 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-from fcst import harmless
+from fcst import escaping
 
 SQL = Path(__file__).parent / "sql"
 _NAME = re.compile(r"^-- (\w+)\n", re.MULTILINE)
@@ -41,7 +41,7 @@ def migrations() -> list[tuple[int, str, str]]:
 
 
 def for_spreadsheet(column: str) -> sql.Composed:
-    """`harmless.for_spreadsheet` for a text column, as SQL."""
+    """`escaping.for_spreadsheet` for a text column, as SQL."""
     # Most texts need no escaping: the check takes less than half the time of the replacement.
     return sql.SQL(
         "CASE WHEN {column} !~ {some} THEN {column} "
@@ -49,9 +49,9 @@ def for_spreadsheet(column: str) -> sql.Composed:
         "regexp_replace({column}, {formula}, {marked}, 'g') END"
     ).format(
         column=sql.SQL(column),
-        some=sql.Literal(harmless.SOME),
-        first=sql.Literal(harmless.FIRST),
+        some=sql.Literal(escaping.SOME),
+        first=sql.Literal(escaping.FIRST),
         quote=sql.Literal("'"),
-        formula=sql.Literal(harmless.FORMULA),
+        formula=sql.Literal(escaping.FORMULA),
         marked=sql.Literal(r"\1'\2"),
     )

@@ -19,7 +19,7 @@ def check_database() -> None:
     ------
     StoreError
         if a requirement is not met; its hint says what to change.
-    DatabaseAway
+    DatabaseUnreachable
         if the database cannot be reached.
     """
     if load_settings().database_url is None:

@@ -21,10 +21,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.dataset_records import Dataset
-from fcst.errors import DatabaseAway, DatabaseFull, DiskFull, FcstError, InputError
+from fcst.errors import DatabaseFull, DatabaseUnreachable, DiskFull, FcstError, InputError
 from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
-from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
+from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, safe_file_name
 from fcst.periods import Period
 from fcst.services import datasets, exports, jobs, plan_workbook, scenario_files, scenarios
 from fcst.services.plan_layout import PLAN_FORMATS
@@ -62,7 +62,7 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
     n_items
         number of items.
     query
-        selects the items, from `one_item` or `those_that_match`; empty for all.
+        selects the items, from `one_item` or `filter_query`; empty for all.
     model, period
         of the plan: the run's first model if empty; a `Period`, weeks if empty.
     """
@@ -70,7 +70,7 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
     shown = min(n_items, job.n_completed)
     of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model or job.spec.models[0])]
     st.markdown(f"**{text.plain(what[:1].upper() + what[1:])}**")
-    with st.container(horizontal=True, vertical_alignment="center", key=f"plan_{in_file_name(what)}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"plan_{safe_file_name(what)}"):
         st.markdown(f"Final plan, one column per {period or Period.WEEK}:", width="content")
         for file_format in PLAN_FORMATS:
             st.link_button(
@@ -80,7 +80,7 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
                 disabled=shown == 0,
                 help="One row per item. Edit the file and upload it again.",
             )
-    with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{safe_file_name(what)}"):
         st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
             refusal = exports.workbook_refusal(n_rows) if file_format == "xlsx" else ""
@@ -105,7 +105,7 @@ def one_item(unique_id: str) -> Query:
     return [(ITEM, unique_id)]
 
 
-def those_that_match(which: RunFilter, model: str) -> Query:
+def filter_query(which: RunFilter, model: str) -> Query:
     """URL parameters of a filter; some of them filter by the forecasts of `model`."""
     chosen = [(name, value) for name, field in FILTERS.items() for value in getattr(which, field)]
     review = [(REVIEW, which.review)] if which.review else []
@@ -170,7 +170,7 @@ def _refuse(request: Request) -> Response | None:
 def image_config(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]:
     """Plotly `config` of a chart: the camera button saves a PNG, 1200 × 600 pixels at scale 2, named by content."""
     parts = exports.name_parts(job, only(unique_id) if unique_id else EVERY)
-    parts = [*(parts if unique_id else parts[:1]), in_file_name(what)]
+    parts = [*(parts if unique_id else parts[:1]), safe_file_name(what)]
     options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
     return {"toImageButtonOptions": options, "displaylogo": False}
 
@@ -288,7 +288,7 @@ def _respond(request: Request, find: Callable[[Request], _File]) -> Response:
 def _error_response(exc: Exception) -> Response:
     if isinstance(exc, DiskFull | DatabaseFull):
         return _text_response(507, f"This file could not be made. {exc}")
-    if isinstance(exc, DatabaseAway):
+    if isinstance(exc, DatabaseUnreachable):
         return _text_response(503, "The database is unreachable. Try again in a moment.")
     reference = uuid.uuid4().hex[:8]
     log.error("download error %s", reference, exc_info=exc)

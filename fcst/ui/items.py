@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from fcst.attention import ABC, XYZ, AttentionReason
-from fcst.filters import RunFilter, RunOrder, RunSort, only, order_from
+from fcst.filters import RunFilter, RunOrder, RunSort, only, parse_order
 from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.roles import Scope
@@ -136,7 +136,7 @@ def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFil
                 chosen[FILTERS[name]] = tuple(choose_some(_LABELS[name], found, name))
         chosen["attributes"] = choose_attributes(read_dataset(job), 2)
     which = RunFilter(wanted, reasons=tuple(reasons), review=review, **chosen)
-    return which, order_from(st.query_params.get(SORT, ""), DEFAULT_ORDER), by
+    return which, parse_order(st.query_params.get(SORT, ""), DEFAULT_ORDER), by
 
 
 def shown_page(items: Items, unique_id: str) -> int:

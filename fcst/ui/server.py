@@ -23,7 +23,7 @@ from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
 from fcst.services.signing import signing_secret
 from fcst.settings import SECRETS, Settings, load_settings
-from fcst.ui import downloads, start, visits
+from fcst.ui import access_control, downloads, start
 from fcst.ui.connections import limit_connections, raise_file_limit
 
 WATCH_EVERY_S = 5.0
@@ -52,9 +52,9 @@ MIDDLEWARE = [
         Gate,
         max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200),
         names=server_names(),
-        large_paths=(visits.UPLOADS,),
+        large_paths=(access_control.UPLOADS,),
     ),
-    Middleware(visits.AccessControl, limiter=_limiter),
+    Middleware(access_control.AccessControl, limiter=_limiter),
 ]
 """Middleware of all routes, including Streamlit's own."""
 

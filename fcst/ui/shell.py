@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from fcst.errors import DatabaseAway, FcstError
+from fcst.errors import DatabaseUnreachable, FcstError
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.backups import last_restore
@@ -82,7 +82,7 @@ def page_errors(is_part: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except DatabaseAway as exc:
+    except DatabaseUnreachable as exc:
         _wait_for_database(exc, is_part)
     except FcstError as exc:
         show_error(exc)
@@ -101,14 +101,14 @@ def action_errors() -> Iterator[None]:
     with page_errors():
         try:
             yield
-        except DatabaseAway as exc:
+        except DatabaseUnreachable as exc:
             show_error(exc)
             st.toast(
                 "Not done: the database is unreachable. Try again later.", icon=":material/error:", duration="infinite"
             )
 
 
-def _wait_for_database(error: DatabaseAway, is_part: bool) -> None:
+def _wait_for_database(error: DatabaseUnreachable, is_part: bool) -> None:
     """Shows that the database is unreachable, and reruns the whole page when it answers.
 
     A live fragment around this one recovers at its own next refresh, which also removes this fragment. The page itself

@@ -9,9 +9,9 @@ from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import stock, stock_settings
 from fcst.stock import (
-    LEAST_SERVICE_LEVEL,
     MAX_DAYS,
-    MOST_SERVICE_LEVEL,
+    MAX_SERVICE_LEVEL,
+    MIN_SERVICE_LEVEL,
     GroupSettings,
     StockFigures,
     StockSettings,
@@ -146,7 +146,7 @@ def _set_defaults(dataset: Dataset) -> None:
             key=f"stock_review_period_{number}", help=MEANING["review_period"],
         )  # fmt: skip
         level = st.number_input(
-            "Service level, %", 100 * LEAST_SERVICE_LEVEL, 100 * MOST_SERVICE_LEVEL,
+            "Service level, %", 100 * MIN_SERVICE_LEVEL, 100 * MAX_SERVICE_LEVEL,
             round(100 * (now.service_level or 0.0), 6), 1.0, "%g",
             key=f"stock_service_level_{number}", help=MEANING["service_level"],
         )  # fmt: skip

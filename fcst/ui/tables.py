@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from fcst.harmless import BREAKS, FIRST, FORMULA, SIGNS, for_spreadsheet
+from fcst.escaping import BREAKS, FIRST, FORMULA, SIGNS, for_spreadsheet
 
 NUMBER = st.column_config.NumberColumn(format="localized")
 _SOME = [sign.encode() for sign in SIGNS + BREAKS]
@@ -47,7 +47,7 @@ def show(
     -------
     the value of `st.dataframe`; selected rows are positions in `frame`.
     """
-    safe, names = harmless_frame(frame.assign(**{name: 100 * frame[name] for name in shares}), numbers)
+    safe, names = escaped_frame(frame.assign(**{name: 100 * frame[name] for name in shares}), numbers)
     column_config = dict.fromkeys(shares, percent()) | (column_config or {})
     options: dict[str, Any] = {}
     if on_select != "ignore":
@@ -74,7 +74,7 @@ def clicked_row(selection: Any) -> int | None:
     return int(cells[0][0]) if cells else None
 
 
-def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[pd.DataFrame, dict[Any, str]]:
+def escaped_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[pd.DataFrame, dict[Any, str]]:
     """Returns the frame with escaped texts and column names and a new index, and the map of old to new column names."""
     safe = frame.copy(deep=False)  # shares its cells with the cached frame: never change them in place
     safe.index = pd.RangeIndex(len(safe))

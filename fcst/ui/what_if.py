@@ -10,8 +10,8 @@ import streamlit as st
 
 from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.errors import FcstError
+from fcst.escaping import for_spreadsheet
 from fcst.filters import EVERY, RunFilter
-from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
 from fcst.periods import Period, split_weeks
 from fcst.roles import Scope

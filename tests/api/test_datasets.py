@@ -13,7 +13,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from fcst.harmless import for_spreadsheet
+from fcst.escaping import for_spreadsheet
 from fcst.services import datasets
 from fcst.store import ingests
 from tests.api.conftest import ApiServer, ask_database, is_problem

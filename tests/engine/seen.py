@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fcst.dataset_records import Dataset
-from fcst.errors import DatabaseAway
+from fcst.errors import DatabaseUnreachable
 from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.specs import JobSpec
@@ -55,7 +55,7 @@ def finish(job_id: int, seconds: float = 90.0) -> None:
     """Wait for the end of a run, also while the database is unreachable; does not start a supervisor."""
 
     def is_over() -> bool:
-        with contextlib.suppress(DatabaseAway):
+        with contextlib.suppress(DatabaseUnreachable):
             return bool(jobs.get_job(job_id).is_over)
         return False
 

@@ -18,7 +18,7 @@ from fcst import __version__
 from fcst.engine import dask_pool, task
 from fcst.engine.dask_pool import DaskPool
 from fcst.engine.pool import PoolLost, WorkerDied
-from fcst.errors import DatabaseAway, StaleState
+from fcst.errors import DatabaseUnreachable, StaleState
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts, workers
@@ -257,9 +257,11 @@ def test_worker_is_rechecked_until_usable_and_after_losing_the_database(dask: Da
     ready(pool, 1)
     assert pool.problem == ""
     seen: list[tuple[int, str]] = []
-    away = pool.submit(lambda: seen.append((pool.size, pool.problem)), fail, DatabaseAway("The database is away."))
+    away = pool.submit(
+        lambda: seen.append((pool.size, pool.problem)), fail, DatabaseUnreachable("The database is away.")
+    )
     wait_until(away.done)
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnreachable):
         away.result()
     assert seen == [(0, f"Dask worker {address} cannot be used: The database is away.")]
     ready(pool, 1)

@@ -181,7 +181,7 @@ class Blocker:
             self._thread.join()
 
     def _hold(self) -> None:
-        from fcst.errors import DatabaseAway
+        from fcst.errors import DatabaseUnreachable
 
         try:
             with transaction() as cur:
@@ -189,5 +189,5 @@ class Blocker:
                 self._is_held.set()
                 while not self._is_over.wait(1):
                     cur.execute("SELECT 1")  # prevents the idle-in-transaction timeout
-        except DatabaseAway:
+        except DatabaseUnreachable:
             pass  # expected

@@ -13,8 +13,8 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 
+from fcst.ui.access_control import MAX_SESSIONS_PER_ADDRESS, MAX_SESSIONS_PER_USER
 from fcst.ui.connections import HEAD_BYTES, HEAD_S
-from fcst.ui.visits import MOST_OF_ADDRESS, MOST_OF_PERSON
 from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
 from tests.gate.sessions import cookie, session, status_of_session
@@ -138,7 +138,7 @@ def test_too_large_message_ends_its_session(api: ApiServer, size: int) -> None:
 def test_sessions_per_address_are_limited(api: ApiServer, secured_api: ApiServer) -> None:
     for server in (api, secured_api):
         with contextlib.ExitStack() as stack:
-            for _ in range(MOST_OF_ADDRESS):
+            for _ in range(MAX_SESSIONS_PER_ADDRESS):
                 stack.enter_context(session(server.port, "no cookie of ours"))
             assert status_of_session(server.port) == 429
             assert server.get("/healthz").status_code == 200
@@ -150,7 +150,7 @@ def test_sessions_per_address_are_limited(api: ApiServer, secured_api: ApiServer
 @pytest.mark.full
 def test_sessions_per_user_are_limited(secured_api: ApiServer) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(MOST_OF_PERSON):
+        for _ in range(MAX_SESSIONS_PER_USER):
             stack.enter_context(session(secured_api.port, cookie(SECRET, "ada@shop.example")))
         assert status_of_session(secured_api.port, user=cookie(SECRET, "ada@shop.example")) == 429
         assert status_of_session(secured_api.port) == 101

@@ -17,7 +17,7 @@ from fcst.filters import Selection
 from fcst.roles import Actor, Scope
 from fcst.services import identity, jobs, sign_ins
 from fcst.specs import JobSpec
-from fcst.ui.visits import is_allowed, without_user_cookies
+from fcst.ui.access_control import is_allowed, without_user_cookies
 from tests.api.conftest import SIGN_IN, ApiServer, ask_database, bearer, make_token
 from tests.conftest import wait_until
 from tests.gate.sessions import ORIGIN, USER, XSRF, Session, SignedAt, cookie, session, words

@@ -60,7 +60,7 @@ def test_link_of_an_item_has_its_key(job: Job) -> None:
 
 def test_attribute_filters_are_written_to_and_read_from_the_link(job: Job) -> None:
     which = RunFilter(attributes=(("city", ("Quito", "")), ("a&b", ("=1",))))
-    query = downloads.those_that_match(which, "Naive")
+    query = downloads.filter_query(which, "Naive")
     at = shown(job, "these", 1, query)
     address = at.get("link_button")[2].proto.url
     assert "attr.city=Quito&attr.city=&attr.a%26b=%3D1" in address

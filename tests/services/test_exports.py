@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from tests.unit.test_escaping import cells
 
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
+from fcst.escaping import for_spreadsheet
 from fcst.filters import EVERY, RunFilter, only
-from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
 from fcst.roles import RoleRules
 from fcst.services import accuracy, datasets, exports, jobs
@@ -33,7 +34,6 @@ from fcst.settings import load_settings
 from fcst.store.database import transaction
 from fcst.ui import downloads
 from tests.services.test_accuracy import run
-from tests.unit.test_harmless import cells
 
 UNSAFE_KEYS = [
     "=cmd|'/c calc'!A1",
@@ -290,7 +290,7 @@ def test_route_finds_unsafe_keys(unsafe: Job, site: str) -> None:
 )
 def test_link_with_a_filter_returns_the_matching_items(job: Job, site: str, which: RunFilter) -> None:
     chosen = [item.unique_id for item in list_items(job, "SeasonalNaive", which)]
-    address = site + downloads.link_to_forecasts(job.job_id, "csv", downloads.those_that_match(which, "SeasonalNaive"))
+    address = site + downloads.link_to_forecasts(job.job_id, "csv", downloads.filter_query(which, "SeasonalNaive"))
     status, headers, body = get(address)
     assert status == 200 and body == written(job, "csv", chosen).getvalue()
     assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]

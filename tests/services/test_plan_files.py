@@ -656,7 +656,7 @@ def test_links_return_the_files(job: Job) -> None:
     assert f"_plan_{MODEL}_by-month_item-item2.xlsx" in found.headers["content-disposition"]
     sheet = openpyxl.load_workbook(io.BytesIO(found.content))["Plan"]
     assert [sheet.max_row, sheet["A2"].value] == [2, "item2"]
-    query = downloads.those_that_match(RunFilter(search="item1"), MODEL)
+    query = downloads.filter_query(RunFilter(search="item1"), MODEL)
     text = get(downloads.link_to_plan(job.job_id, "csv", query)).content.decode("utf-8-sig")
     assert [line.split(",")[0] for line in text.splitlines()] == ["Key", "item1"]
     for path in ("plan.pdf", "plan.csv?by=year", "plan.csv?model=X", "plan.csv?item=item9", "plan.csv?x=1"):

@@ -10,7 +10,7 @@ import pytest
 
 from fcst.compute import metrics
 from fcst.compute.accuracy import measure
-from fcst.compute.aggregation import ErrorCorrelation, ForecastSum, shrunk_correlation
+from fcst.compute.aggregation import ErrorCorrelation, ForecastSum, shrink_correlation
 from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
@@ -264,7 +264,7 @@ def test_error_correlation_uses_all_windows(made: RandomRun, block_bytes: int, m
     monkeypatch.setattr("fcst.store.binary_copy.RowReader.BLOCK_BYTES", block_bytes)
     measured = ErrorCorrelation(W, HOLDOUT_WEEKS)
     measured.add(errors_of(made))
-    expected = shrunk_correlation(measured.correlation, W)
+    expected = shrink_correlation(measured.correlation, W)
     assert accuracy.error_correlation(made.job, MODEL) == (pytest.approx(expected), True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fcst.errors import DatabaseAway
+from fcst.errors import DatabaseUnreachable
 from fcst.store import database
 from fcst.store.database import fetch_one, transaction
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
@@ -34,7 +34,7 @@ def test_transaction_blocked_by_a_pooler_times_out_and_the_next_one_works(addres
         cur.execute("SELECT 1")
     begin = time.monotonic()
     for read in (lambda: fetch_one("has_data"), copy):
-        with pytest.raises(DatabaseAway, match=r"no transaction began within \d s"):
+        with pytest.raises(DatabaseUnreachable, match=r"no transaction began within \d s"):
             read()
     assert time.monotonic() - begin < 60, "PgBouncer itself gives up after 120 s"
     holder.close()

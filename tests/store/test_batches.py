@@ -248,10 +248,10 @@ def test_attempt_with_a_locked_row_is_ended_later(job: int) -> None:
 
 def test_item_over_its_limit_fails_and_its_batch_is_released(job: int) -> None:
     run = begin_one()
-    attempts.give_up_item(run, "item6", "took longer than 1 s")
+    attempts.fail_item(run, "item6", "took longer than 1 s")
     assert jobs.list_batches(job)[0].stage == "submitted" and len(jobs.list_failures(job)) == 1
     with pytest.raises(StaleState):
-        attempts.give_up_item(run, "item5", "took longer than 1 s")
+        attempts.fail_item(run, "item5", "took longer than 1 s")
     assert len(jobs.list_failures(job)) == 1
 
 

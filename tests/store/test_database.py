@@ -5,7 +5,7 @@ import threading
 import psycopg2
 import pytest
 
-from fcst.errors import ConfigError, DatabaseAway, StoreError
+from fcst.errors import ConfigError, DatabaseUnreachable, StoreError
 from fcst.store import database
 from fcst.store.database import transaction
 
@@ -49,11 +49,11 @@ def test_permanent_limit_is_not_retryable(database: str) -> None:
     with pytest.raises(StoreError, match="refused") as caught, transaction() as cur:
         cur.execute("CREATE TABLE fcst_app.wide (x text PRIMARY KEY)")
         cur.execute("INSERT INTO fcst_app.wide SELECT string_agg(md5(i::text), '') FROM generate_series(1, 999) i")
-    assert not isinstance(caught.value, DatabaseAway)
+    assert not isinstance(caught.value, DatabaseUnreachable)
 
 
 def test_lost_connection_raises_database_away(database: str) -> None:
-    with pytest.raises(DatabaseAway, match="connection was lost"), transaction() as cur:
+    with pytest.raises(DatabaseUnreachable, match="connection was lost"), transaction() as cur:
         cur.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcst.dataset_records import Dataset
-from fcst.errors import DatabaseAway, StoreError
+from fcst.errors import DatabaseUnreachable, StoreError
 from fcst.services import exports
 from fcst.services.health import run_checks
 from fcst.store.database import transaction
@@ -126,7 +126,7 @@ def test_transaction_timeout_is_refused(server: dict[str, str], empty_database: 
 
 
 def test_deadlock_counts_as_a_try(database: str) -> None:
-    """DatabaseAway would be retried without limit."""
+    """DatabaseUnreachable would be retried without limit."""
     with pytest.raises(StoreError) as refused, transaction() as cur:
         cur.execute("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
-    assert not isinstance(refused.value, DatabaseAway)
+    assert not isinstance(refused.value, DatabaseUnreachable)

@@ -21,7 +21,7 @@ from starlette.routing import Mount
 
 from fcst.api.app import create_api
 from fcst.cli.main import main
-from fcst.errors import DatabaseAway, DiskFull, InputError
+from fcst.errors import DatabaseUnreachable, DiskFull, InputError
 from fcst.files import free_space
 from fcst.services import datasets, health, jobs, loading
 from fcst.settings import PROJECT, child_environment
@@ -141,7 +141,7 @@ def test_server_on_a_full_disk_is_away_until_space_is_free(home: Path) -> None:
     ballast = home.parent / "unrelated"
     fill(ballast)
     kill_server(home)
-    with pytest.raises(DatabaseAway, match="failed"):
+    with pytest.raises(DatabaseUnreachable, match="failed"):
         fetch_one("has_data")
     ballast.unlink()
     assert fetch_one("has_data") == {"found": False}
@@ -429,7 +429,7 @@ def test_run_on_a_full_disk_continues_when_space_is_free(
     fill(ballast)
     if is_killed:
         kill_server(shop)
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnreachable):
             jobs.get_job(job_id)
     time.sleep(5)
     ballast.unlink()

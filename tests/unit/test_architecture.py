@@ -36,7 +36,7 @@ BOTTOM = {
     "processes",
     "logs",
     "roles",
-    "harmless",
+    "escaping",
 }
 
 # part of the project -> modules of fcst it may import, besides itself

@@ -22,7 +22,7 @@ import pytest
 
 from fcst import logs
 from fcst.errors import ConfigError
-from fcst.harmless import for_terminal
+from fcst.escaping import for_terminal
 from fcst.settings import PROJECT
 from tests.conftest import wait_until
 

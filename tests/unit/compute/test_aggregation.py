@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fcst.compute.aggregation import USUAL_CORRELATION, ErrorCorrelation, ForecastSum, Total, shrunk_correlation
+from fcst.compute.aggregation import USUAL_CORRELATION, ErrorCorrelation, ForecastSum, Total, shrink_correlation
 
 NAN = math.nan
 N, L, H, W = 23, 2, 5, 3
@@ -146,7 +146,7 @@ def test_correlation_is_undefined(errors: np.ndarray) -> None:
 
 
 def test_measured_correlation_is_shrunk_to_the_usual_one() -> None:
-    assert shrunk_correlation(0.6, 2) == pytest.approx((2 * 0.6 + USUAL_CORRELATION) / 3)
-    assert shrunk_correlation(-0.2, 1) == pytest.approx(USUAL_CORRELATION / 2)
-    assert shrunk_correlation(1.4, 1) == pytest.approx((1 + USUAL_CORRELATION) / 2)
-    assert shrunk_correlation(NAN, 0) == USUAL_CORRELATION
+    assert shrink_correlation(0.6, 2) == pytest.approx((2 * 0.6 + USUAL_CORRELATION) / 3)
+    assert shrink_correlation(-0.2, 1) == pytest.approx(USUAL_CORRELATION / 2)
+    assert shrink_correlation(1.4, 1) == pytest.approx((1 + USUAL_CORRELATION) / 2)
+    assert shrink_correlation(NAN, 0) == USUAL_CORRELATION

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
-
-from fcst.harmless import for_spreadsheet
-from fcst.ui.tables import harmless_frame
 from tests.unit.test_harmless import nasty_keys
+
+from fcst.escaping import for_spreadsheet
+from fcst.ui.tables import escaped_frame
 
 
 def frame() -> pd.DataFrame:
@@ -31,7 +31,7 @@ def frame() -> pd.DataFrame:
 
 def test_only_formula_cells_are_escaped_and_the_input_is_unchanged() -> None:
     given = frame()
-    safe, names = harmless_frame(given)
+    safe, names = escaped_frame(given)
     pd.testing.assert_frame_equal(given, frame())
     assert safe["key"].tolist() == ["a", "'=cmd|'/c calc'!A0", None, ";'=1"]
     assert safe["kind"].tolist() == ["x", "x", "'+y", "x"]
@@ -43,16 +43,16 @@ def test_only_formula_cells_are_escaped_and_the_input_is_unchanged() -> None:
 
 
 def test_numbers_as_text_are_not_escaped_in_number_columns() -> None:
-    assert harmless_frame(frame(), numbers=["mixed"])[0]["mixed"].tolist() == [-5, "-5", "-5 %", "'-5+cmd"]
+    assert escaped_frame(frame(), numbers=["mixed"])[0]["mixed"].tolist() == [-5, "-5", "-5 %", "'-5+cmd"]
 
 
 def test_tables_escape_keys_as_files_do() -> None:
     keys = nasty_keys()
-    assert harmless_frame(pd.DataFrame({"key": keys}))[0]["key"].tolist() == [for_spreadsheet(key) for key in keys]
+    assert escaped_frame(pd.DataFrame({"key": keys}))[0]["key"].tolist() == [for_spreadsheet(key) for key in keys]
 
 
 def test_column_names_are_escaped_and_unique() -> None:
-    safe, names = harmless_frame(pd.DataFrame([[1, 2, 3, 4]], columns=["=a", "'=a", "b", "@c"]))
+    safe, names = escaped_frame(pd.DataFrame([[1, 2, 3, 4]], columns=["=a", "'=a", "b", "@c"]))
     assert list(safe) == ["'=a ", "'=a", "b", "'@c"] and names["=a"] == "'=a "
     assert safe.iloc[0].tolist() == [1, 2, 3, 4]
 
@@ -73,5 +73,5 @@ def test_column_config_follows_an_escaped_name() -> None:
 
 def test_columns_without_formulas_are_not_copied() -> None:
     given = pd.DataFrame({"key": [f"A-{n}|B{n}" for n in range(1_000)], "made_by": "=x", "units": 1.0})
-    safe, _ = harmless_frame(given)
+    safe, _ = escaped_frame(given)
     assert [np.shares_memory(safe[name], given[name]) for name in given] == [True, False, True]

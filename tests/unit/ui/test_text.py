@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from fcst.job_records import Job
-from fcst.names import in_file_name
+from fcst.names import safe_file_name
 from fcst.specs import JobSpec
 from fcst.ui import text
 
@@ -274,8 +274,8 @@ def test_dataset_title_has_the_version_from_version_2() -> None:
 
 
 def test_keys_are_escaped_and_shortened_in_file_names() -> None:
-    assert in_file_name("../a b=Käse") == "---a-b-Käse"
-    assert len(in_file_name("x" * 500)) == 60
+    assert safe_file_name("../a b=Käse") == "---a-b-Käse"
+    assert len(safe_file_name("x" * 500)) == 60
 
 
 @pytest.mark.parametrize(

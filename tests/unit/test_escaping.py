@@ -10,7 +10,7 @@ import re
 import pytest
 
 from fcst import harmless
-from fcst.harmless import for_spreadsheet, for_terminal, in_json
+from fcst.escaping import for_spreadsheet, for_terminal, in_json
 
 SIGNS = "=+-@＝＋－＠"
 STAY = ["A-5", "store|item", "a,b;c", "00042", "x = 1", "a@b", "1;2", '"dq"', "'q'", "a\tb", "", " ", "Käse", "-"[1:]]

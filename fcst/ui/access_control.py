@@ -28,11 +28,11 @@ from fcst.settings import load_settings
 from fcst.ui import live
 from fcst.ui.signin import actor_of, sign_in_of
 
-MOST_OF_PERSON = 200
+MAX_SESSIONS_PER_USER = 200
 """Open sessions (browser tabs) of one signed-in user."""
-MOST_OF_ADDRESS = 60
+MAX_SESSIONS_PER_ADDRESS = 60
 """Open sessions of all users without sign-in at one address."""
-MOST_UNSIGNED = 600
+MAX_SESSIONS_WITHOUT_SIGN_IN = 600
 """Open sessions of all users without sign-in: behind a proxy, addresses can be forged."""
 UPLOADS, MEDIA, LOGOUT = "/_stcore/upload_file/", "/media/", "/auth/logout"
 TOKEN_PATHS = ("/_stcore/metrics", "/_stcore/script-health-check")
@@ -113,8 +113,8 @@ class AccessControl:
         is_known = actor is not None and actor.is_known
         key = f"person {actor.name}" if actor is not None and is_known else f"address {visitor.address}"
         n_unsigned = sum(n for name, n in self._n_open.items() if name.startswith("address "))
-        if self._n_open[key] >= (MOST_OF_PERSON if is_known else MOST_OF_ADDRESS) or (
-            not is_known and n_unsigned >= MOST_UNSIGNED
+        if self._n_open[key] >= (MAX_SESSIONS_PER_USER if is_known else MAX_SESSIONS_PER_ADDRESS) or (
+            not is_known and n_unsigned >= MAX_SESSIONS_WITHOUT_SIGN_IN
         ):
             refusal = PlainTextResponse("Too many open pages. Close some tabs of fcst.\n", 429)
             await refusal(scope, receive, send)
