@@ -27,9 +27,7 @@ LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("New run", anchor=False, width="content")
-        start = st.container(
-            horizontal=True, vertical_alignment="center", width="content"
-        )  # shown at the top, filled last
+        start = st.container(horizontal=True, vertical_alignment="center", width="content")  # filled last
     known = {row.dataset_id: row for row in datasets.list_datasets()}
     if not known:
         st.info("No sales loaded yet. Load sales first.", icon=":material/database:")

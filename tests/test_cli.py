@@ -170,7 +170,7 @@ def test_file_with_bad_rows_is_refused(command_line: None, tmp_path: Path) -> No
     for name, row, what in (
         ("header", None, "no rows"),
         ("date", "yesterday,a,1", "date.csv, line 4: date is not a valid date: 'yesterday'"),
-        ("text", "2020-01-11,a,one", "text.csv, line 4: unit_sales is not a number, in 'one'"),
+        ("text", "2020-01-11,a,one", "text.csv, line 4: unit_sales is not a number: 'one'"),
     ):
         file = tmp_path / f"{name}.csv"
         file.write_text(head + row if row else head.splitlines()[0])

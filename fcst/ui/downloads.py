@@ -142,9 +142,7 @@ def _link(path: str, query: Query = ()) -> str:
     parameters = list(query)
     if load_settings().has_sign_in:
         hour = 3600
-        until = str(
-            (int(time.time()) // hour + LINK_HOURS) * hour
-        )  # the same link for an hour, so that pages do not change
+        until = str((int(time.time()) // hour + LINK_HOURS) * hour)  # the link changes once an hour
         parameters += [(UNTIL, until), (SIGNATURE, _sign(path, [*query, (UNTIL, until)]))]
     return f"{path}?{urlencode(parameters)}" if parameters else path
 

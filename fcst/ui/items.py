@@ -251,9 +251,7 @@ def show_steps(items: Items, page: int, unique_id: str) -> None:
         place = (page - 1) * PAGE_ITEMS + keys.index(unique_id)
     elif unique_id:
         place = items.place_of(unique_id)
-    before, after = (
-        (-1, 0) if place is None else (place - 1, place + 1)
-    )  # an item that does not match has no previous item
+    before, after = (-1, 0) if place is None else (place - 1, place + 1)  # no previous item if it does not match
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
         if unique_id and place is not None:
             st.caption(f"{place + 1:,} of {items.n_found:,}", width="content")

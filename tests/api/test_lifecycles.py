@@ -31,7 +31,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer) -> None:
     address = f"/api/datasets/{dataset_of(api)['dataset_id']}/lifecycles"
     for row, words in (
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}, "has no item nothing"),
-        ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "new"}]}, "before itself"),
+        ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "new"}]}, "cannot be its own source"),
         ({"unique_id": "new", "origin": "predecessor"}, "a relation without items"),
         ({"unique_id": "new"}, "is empty"),
     ):

@@ -162,7 +162,7 @@ def test_lost_connection_shows_our_message(desk: Desk, page: Page) -> None:
         expect(page.get_by_role("status").filter(has_text="The connection to fcst is lost.")).to_be_visible()
         page.wait_for_timeout(3_000)  # after which Streamlit opens its own dialog
         expect(page.get_by_text("Connection error")).not_to_be_visible()
-        expect(page.get_by_text("CONNECTING")).not_to_be_visible()
+        expect(page.get_by_text("CONNECTING", exact=True)).not_to_be_visible()
     finally:
         desk.process = serve_own(desk.place, desk.port)
     expect(page.get_by_text("The connection to fcst is lost.", exact=False)).to_have_count(0, timeout=30_000)

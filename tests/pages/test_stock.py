@@ -63,7 +63,7 @@ def test_file_is_previewed_before_saving(dataset: Dataset) -> None:
 def test_invalid_file_is_refused(dataset: Dataset) -> None:
     at = open_view(dataset)
     at.file_uploader[0].set_value([("lead.csv", b"item,lead_time_days\nitem1,soon\n", "text/csv")]).run()
-    assert not at.exception and "is no lead time" in words(at)
+    assert not at.exception and "is not a valid lead time" in words(at)
     assert "save_stock_settings" not in {button.key for button in at.button} and saved_settings(dataset) == []
 
 

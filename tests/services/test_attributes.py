@@ -197,12 +197,12 @@ def test_file_keyed_by_item_family_or_all_key_parts(shop: Dataset, tmp_path: Pat
     [
         (
             "store_nbr,region\n7,North\n7,South\n,East\n",
-            r"2 rows of regions.csv .* row 2: '7' is in .* row 3: it names",
+            r"2 bad rows in regions.csv. row 2: '7' is in .* row 3: the key is empty",
         ),
-        ("store_nbr,region\n77,North\n", "No item of the dataset has a key of regions.csv, such as '77'"),
+        ("store_nbr,region\n77,North\n", "No item of the dataset matches a key in regions.csv, such as '77'"),
         ("town,region\n7,North\n", "has no key column"),
         ("store_nbr,city\n7,North\n", "no attribute column; city came with the sales"),
-        ("store_nbr,all\n7,North\n", "'all' cannot be the name"),
+        ("store_nbr,all\n7,North\n", "'all' is not a valid attribute name"),
         ("store_nbr,region\n", "no rows"),
         (f"store_nbr,region\n7,{'x' * 501}\n", "is not a valid value"),
     ],

@@ -247,4 +247,4 @@ def test_driver_without_values_in_sales_weeks_has_a_remark(dataset: Dataset, tmp
     path.write_text(f"week ending,item,tv\n{dataset.last_wk_end_dt + timedelta(weeks=1)},item1,1\n")
     load_plan(dataset, path, driver=["tv"])
     (remark,) = drivers.list_loads(dataset.dataset_id)[-1].report.remarks
-    assert remark.startswith("tv has no values in weeks with sales") and "a driver of the dataset (promo:" in remark
+    assert remark.startswith("tv has no values in weeks with sales") and "a driver of the dataset (promo)" in remark

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from tests.unit.test_escaping import cells
 
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
@@ -34,6 +33,7 @@ from fcst.settings import load_settings
 from fcst.store.database import transaction
 from fcst.ui import downloads
 from tests.services.test_accuracy import run
+from tests.unit.test_escaping import cells
 
 UNSAFE_KEYS = [
     "=cmd|'/c calc'!A1",
@@ -338,7 +338,7 @@ def test_dataset_files_need_a_signed_link_with_sign_in(
         address.replace(f"datasets/{dataset_id}/{name}", f"{unsafe.job_id}/forecasts.csv"),
     ):
         status, _, body = get(wrong)
-        assert wrong != address and status == 403 and b"Reload the page" in body, wrong
+        assert wrong != address and status == 403 and b"Reload its page" in body, wrong
     monkeypatch.setattr(time, "time", lambda: int(until[1]))
     assert get(address)[0] == 403
 

@@ -80,7 +80,7 @@ def test_old_and_surplus_runs_are_deleted(three: list[int], args: tuple[str, ...
     assert tables() == before
     assert main(["prune", *args, "--yes"]) == 0
     output = capsys.readouterr()
-    assert f"Deleted: runs {n_deleted} (forecasts of {2 * n_deleted} items)" in output.err
+    assert f"Deleted: {n_deleted} run{'s' if n_deleted != 1 else ''} (forecasts of {2 * n_deleted} items)" in output.err
     assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(map(str, three[:n_deleted]))
     assert remaining() == [*three[n_deleted:], waiting]
     after = tables()

@@ -243,7 +243,7 @@ def test_invalid_settings_are_refused_and_nothing_is_saved(dataset: Dataset) -> 
         (lambda: GroupSettings("all", "item1", StockSettings(7)), "key 'item1'"),
         (lambda: GroupSettings("item", "", StockSettings(7)), "key ''"),
         (lambda: GroupSettings("item", "a\n", StockSettings(7)), "is not a valid key"),
-        (lambda: GroupSettings("part", "a", StockSettings(7)), "lack them"),
+        (lambda: GroupSettings("part", "a", StockSettings(7)), "have no key columns"),
     ],
 )
 def test_invalid_settings_raise(make: Callable[[], object], words: str) -> None:
@@ -312,10 +312,10 @@ def test_file_keyed_by_family_or_key_part(
         ("item,service_level\nitem1,high\n", "row 1: 'high' is not a valid service level"),
         ("item,lead_time_days\nitem1,14\nitem1,21\n", "row 2: 'item1' is in several rows"),
         ("item,lead_time_days\n,14\n", "row 1: The item is empty"),
-        ("item,lead_time_days,service_level\nitem1,,\n", "row 1: Nothing is said of 'item1'"),
+        ("item,lead_time_days,service_level\nitem1,,\n", "row 1: The row of 'item1' has no settings"),
         ("item,lead_time_days,lead_time_weeks\nitem1,14,2\n", "row 1: The lead time is in two columns"),
         ("item,family,lead_time_days\nitem1,TEA,14\n", "has columns of items and of family"),
-        ("item,lead_time_days,colour\nitem1,14,red\n", "'colour' that is not known"),
+        ("item,lead_time_days,colour\nitem1,14,red\n", "an unknown column 'colour'"),
         ("lead_time_days,service_level\n14,95\n", "is not a list of stock settings"),
         ("item,lead_time_days\n", "has no rows"),
     ],
@@ -356,7 +356,7 @@ def test_settings_and_stock_on_the_command_line(job: Job, dataset: Dataset, tmp_
     capsys.readouterr()
     for wrong, words in (
         (["stock-settings", "--remove", "item1"], "Write item=KEY"),
-        (["stock-settings", "--lead-time", "14"], "days or weeks"),
+        (["stock-settings", "--lead-time", "14"], "has no unit"),
         (["stock-settings", "--lead-time", "7d", "--remove", "all="], "cannot be combined"),
         (["stock", "1", "--service-level", "100"], "service level of 100 %"),
         (["stock", "1", "--model", "Auto"], "no model Auto"),

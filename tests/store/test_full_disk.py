@@ -340,7 +340,7 @@ def test_restore_without_free_space_for_uploads_changes_nothing(
     assert main(["restore", str(path), "--replace"]) == FAILED
     said = capsys.readouterr().err
     assert "disk space for the uploads of the backup: it needs about 4.5 MB, and 1.0 MB is available" in said
-    assert "All is as it was before." in said and not list((shop / "uploads").glob("*/*"))
+    assert "Nothing was changed." in said and not list((shop / "uploads").glob("*/*"))
     ballast.unlink()
     assert tables() == before
 
@@ -381,7 +381,7 @@ def test_upgrade_without_free_space_changes_nothing(
     said = capsys.readouterr().err
     assert {
         "known before": "disk space for the upgrade of the database",
-        "noticed by the server": "The disk of the database is full. Make room there",
+        "noticed by the server": "The disk of the database is full. Free disk space there",
     }[how] in said.replace("\n", " ")
     assert applied_version() == LATEST - 1
     (home.parent / "ballast").unlink()

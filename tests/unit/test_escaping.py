@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from fcst import harmless
+from fcst import escaping
 from fcst.escaping import for_spreadsheet, for_terminal, in_json
 
 SIGNS = "=+-@＝＋－＠"
@@ -136,4 +136,4 @@ def test_json_is_printable_with_the_same_values(text: str) -> None:
 def test_json_escapes_control_characters_that_json_dumps_keeps() -> None:
     left = {chr(code) for code in range(0x10000) if json.dumps(chr(code), ensure_ascii=False) == f'"{chr(code)}"'}
     obeyed = {sign for sign in left if for_terminal(sign) != sign}
-    assert {sign for sign in left if re.match(f"[{harmless.RAW_IN_JSON}]", sign)} == obeyed
+    assert {sign for sign in left if re.match(f"[{escaping.RAW_IN_JSON}]", sign)} == obeyed

@@ -43,7 +43,7 @@ def test_role_can_come_from_another_claim() -> None:
         ({"name": "The Boss", "sub": "4711"}, "4711"),
         ({"sub": "token nightly-load"}, "token_nightly-load"),  # names of programs have a space instead
         ({"sub": "x" * 200}, "x" * 100),
-        ({}, "unknown user"),
+        ({}, "unknown_user"),
     ],
     ids=str,
 )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
-from tests.unit.test_harmless import nasty_keys
 
 from fcst.escaping import for_spreadsheet
 from fcst.ui.tables import escaped_frame
+from tests.unit.test_escaping import nasty_keys
 
 
 def frame() -> pd.DataFrame:
