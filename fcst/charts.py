@@ -441,6 +441,6 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         hovermode="x unified",
         dragmode=False,  # on a phone a swipe scrolls the page
         xaxis={"hoverformat": "week ending %Y-%m-%d", "title": None},
-        yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": tickformat},
+        yaxis={"title": "units per week", "rangemode": "tozero", "tickformat": tickformat},
     )
     return figure

@@ -156,6 +156,10 @@ def _check_folders(settings: Settings) -> Iterator[Check]:
         yield Check("folders", False, text, f"Run chmod 700 {' '.join(map(shlex.quote, is_open))}.")
 
 
+def _processes(n: int) -> str:
+    return f"{n:,} process{'es' if n != 1 else ''}"
+
+
 def _size(n_bytes: int) -> str:
     return f"{n_bytes / GB:,.1f} GB" if n_bytes >= GB else f"{n_bytes / 1e6:,.0f} MB"
 
@@ -278,7 +282,7 @@ def _look_for_supervisors(settings: Settings) -> _Supervisors:
         text = "; ".join(f"{row.problem.rstrip('.')} (reported by {_place(row)})" for row in with_problem)
         return found(Engine.PROBLEM, False, text)
     if running:
-        places = ", ".join(f"{_place(row)} ({row.processes} processes)" for row in running)
+        places = ", ".join(f"{_place(row)} ({_processes(row.processes)})" for row in running)
         return found(Engine.RUNNING, True, f"running: {places}")
     state = supervisor_lock.holder(supervisor_lock.lock_path(settings))
     if state is not None:

@@ -153,7 +153,7 @@ def _describe_changes(changes: list[dict[str, Any]]) -> str:
     parts = []
     for row in changes:
         how = f"{row['percent']:+,.1f} %" if row["percent"] is not None else "units"
-        how = f"to {row['units']:,.6g} units a week" if row["units"] is not None else how
+        how = f"to {row['units']:,.6g} units per week" if row["units"] is not None else how
         who = f"undone by {row['undone_by']}" if row["undone_by"] else f"by {row['made_by']}"
         parts.append(f"{row['scope']}, {how}, {who}: {row['reason']}")
     return f"These weeks were changed meanwhile. {'; '.join(parts)}."

@@ -332,7 +332,7 @@ def test_change_of_weeks_changed_meanwhile_is_a_conflict(job: Job) -> None:
     seen = adjustments.last_change(job.job_id)
     wanted = change(job, 1, 2, units=5)
     adjustments.adjust(job, MODEL, only("item1"), wanted, "a fair", "Ann", seen=seen)
-    with pytest.raises(Conflict, match="item item1, to 5 units a week, by Ann: a fair"):
+    with pytest.raises(Conflict, match="item item1, to 5 units per week, by Ann: a fair"):
         adjustments.adjust(job, MODEL, only("item1"), change(job, 2, 3, units=6), "mine", "Bob", seen=seen)
     with pytest.raises(Conflict, match="by Ann"):
         adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=5), "mine", "Bob", seen=seen)

@@ -294,6 +294,11 @@ def test_ended_process_has_crashed_though_its_lease_is_valid(waiting: int) -> No
     assert check("supervisor").is_ok and not check("lease").is_ok
 
 
+def test_one_process_is_in_the_singular(waiting: int) -> None:
+    workers.register(str(uuid.uuid4()), HERE, os.getpid(), "0", 1, 60)
+    assert check("supervisor").text == f"running: {HERE}:{os.getpid()} (1 process)"
+
+
 def test_reused_process_id_counts_as_crashed(waiting: int) -> None:
     worker_id = register(HERE, os.getpid())
     assert check("supervisor").is_ok
