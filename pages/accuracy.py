@@ -40,7 +40,7 @@ def main() -> None:
     if not found:
         return
     notices = st.container()
-    left, right, _ = st.columns([2, 2, 3])
+    left, right, _ = st.columns([2, 2, 3], vertical_alignment="bottom")
     with left:
         job = choose_run(found, notices)
     by_model = measured(job, "model")

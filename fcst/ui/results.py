@@ -48,7 +48,7 @@ def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
     """Cards: final plan, change from last year, WAPE and bias with those of the benchmark."""
     history, h = view.history["unit_sales"], job.spec.h
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
-    benchmark = text.model_name("Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK)
+    benchmark = "last week" if view.n_items == 1 and naive.get("n_fallback") else "last year"
     weeks, n_windows = text.count(h, "week"), job.spec.n_windows
     final, forecast = view.forecast["final"].sum(), view.forecast["forecast"].sum()
     model_note = f"model: {text.large(forecast)}" if view.is_adjusted else f"next {weeks}"
@@ -60,12 +60,12 @@ def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
         (
             "vs. last year",
             text.percent(change, True),
-            f"last year: {_total(last_year)} units" if is_known else "last year not known",
+            f"from {_total(last_year)} units" if is_known else "last year not known",
             None,
         ),
     ]
     for name, label, is_signed in (("wape", "WAPE", False), ("bias", "Bias", True)) if n_windows else ():
-        note = f"{text.percent(naive.get(name), is_signed)} {benchmark}"
+        note = f"{benchmark}: {text.percent(naive.get(name), is_signed)}"
         how = f"{MEANING[name]} Measured in {text.describe_backtests(n_windows)}. "
         how += "Not defined for weeks without sales or with too short a history."
         cards.append((label, text.percent(own.get(name), is_signed), note, how))
