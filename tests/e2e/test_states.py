@@ -26,8 +26,9 @@ from fcst.services.adjustments import Change
 from fcst.settings import SAMPLE
 from fcst.specs import IngestSpec, JobSpec
 from fcst.states import Stage
-from fcst.store import attempts, ingests, workers
+from fcst.store import attempts, ingests
 from fcst.store import jobs as store
+from fcst.store.database import transaction
 from fcst.store.migrate import migrate
 from tests.conftest import fail_batch, write_sales
 from tests.e2e.conftest import (
@@ -159,13 +160,18 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     store.freeze_ended()
 
 
+def set_lease(expires_at: str) -> None:
+    with transaction() as cur:
+        cur.execute(f"UPDATE fcst_app.workers SET lease_expires_at = {expires_at}")
+
+
 @contextmanager
 def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """A run waits, and no supervisor is running."""
     ids["stalled"] = desk.submit("for Monday")
-    workers.renew_lease(WORKER, 0)
+    set_lease("now()")
     yield desk.url
-    workers.renew_lease(WORKER, 3600)
+    set_lease("now() + interval '1 hour'")
     jobs.cancel_job(ids["stalled"])
     attempts.cancel_waiting()
     store.freeze_ended()
