@@ -25,10 +25,8 @@ def test_container_file_is_linted() -> None:
 
 
 def test_container_gets_all_that_the_wheel_is_built_from() -> None:
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=PROJECT, check=True, capture_output=True, text=True
-    ).stdout.split()
-    copied = [name for name in tracked if not any(is_ignored(name, pattern) for pattern in IGNORED)]
+    files = (path.relative_to(PROJECT).as_posix() for path in PROJECT.rglob("*") if path.is_file())
+    copied = [name for name in files if not any(is_ignored(name, pattern) for pattern in IGNORED)]
     for name in ("pyproject.toml", "README.md", "LICENSE", "app.py", "pages/home.py", "fcst/__main__.py",
                  ".streamlit/config.toml", "data/sample/items.csv", "requirements.txt"):  # fmt: skip
         assert name in copied
