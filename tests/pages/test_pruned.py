@@ -64,7 +64,7 @@ def test_page_does_not_fail_if_the_run_is_deleted_while_it_is_drawn(
 
         return wrapped
 
-    for function in ("get_job", "list_jobs"):
+    for function in ("get_job", "list_jobs", "has_any"):
         monkeypatch.setattr(jobs, function, deleting_after(getattr(jobs, function)))
     message_boxes(open_page(name, **query))
     with pytest.raises(Exception, match="Run 1 does not exist"):
