@@ -10,7 +10,7 @@ from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.store.jobs import freeze_ended
-from tests.engine.test_learning import load_plan, run
+from tests.engine.learning_runs import load_plan, run
 
 MODEL = "SeasonalNaive"
 H = 4

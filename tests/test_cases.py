@@ -16,7 +16,7 @@ from fcst.services import loading
 from fcst.store import ingests
 from fcst.store.database import transaction
 from tests.conftest import SHARED
-from tests.pages.test_pages import open_page
+from tests.pages.opening import open_page
 
 CASES = SHARED.parent / "cases"
 BY_PAGE = ("A02b", "A04", "A16", "A25", "N1")

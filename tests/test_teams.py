@@ -27,10 +27,10 @@ from fcst.services.tokens import check_token
 from fcst.settings import PROJECT, load_settings
 from fcst.store import workers
 from fcst.store.database import transaction
+from tests.computed_runs import run
 from tests.conftest import admin, copy_database, wait_until
 from tests.docs import examples
-from tests.services.test_accuracy import run
-from tests.services.test_backups import restored_from
+from tests.restoring import restored_from
 from tests.store.old_versions import tables
 
 UNITS_AND_SETTINGS = [*examples("how-to/services.md", "ini"), *examples("how-to/backup.md", "ini")]

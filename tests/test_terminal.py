@@ -11,7 +11,7 @@ from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.escaping import for_terminal
 from fcst.store.database import transaction
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
 
 NASTY = "a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"
 ESCAPED = r"a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"

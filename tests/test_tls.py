@@ -15,7 +15,7 @@ from fcst.cli.main import main
 from fcst.services import health
 from fcst.store.migrate import migrate
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
-from tests.services.test_backups import restored_from
+from tests.restoring import restored_from
 from tests.store.old_versions import LATEST, leave, tables
 
 __all__ = ["own_server"]  # a fixture

@@ -6,9 +6,9 @@ import pytest
 
 from fcst.services import jobs
 from tests.api.conftest import ApiServer, is_problem
-from tests.api.test_datasets import dataset_of, load
+from tests.api.datasets import dataset_of, load
 from tests.servers import work
-from tests.services.test_attributes import write_shop
+from tests.shop_with_attributes import write_shop
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from fcst.escaping import for_spreadsheet
 from fcst.services import datasets
 from fcst.store import ingests
 from tests.api.conftest import ApiServer, ask_database, is_problem
+from tests.api.datasets import dataset_of, finish, load
 from tests.conftest import write_sales
-from tests.servers import read, work
-from tests.services.test_attributes import write_shop
-from tests.unit.ingest.test_bad_input import ARCHIVES, KEYS, LOADED, ROWS, TEXTS, Nasty
+from tests.nasty_files import ARCHIVES, KEYS, LOADED, ROWS, TEXTS, Nasty
+from tests.servers import work
+from tests.shop_with_attributes import write_shop
 
 SECONDS = 20.0  # timeout of a response
 NASTY = "'; DROP TABLE fcst_app.jobs; -- <script>alert(1)</script> **b** [x](javascript:1) =1+1 ../../x %s {0} \\ ü 😀"
@@ -35,10 +36,6 @@ def cancel_ingests(place: Path) -> Iterator[None]:
     shutil.rmtree(place / "home" / "uploads", ignore_errors=True)
 
 
-def load(api: ApiServer, **body: Any) -> Any:
-    return api.post("/api/datasets", json=body)
-
-
 def upload(api: ApiServer, *files: tuple[str, bytes], **options: Any) -> Any:
     return api.post(
         "/api/datasets",
@@ -46,20 +43,6 @@ def upload(api: ApiServer, *files: tuple[str, bytes], **options: Any) -> Any:
         data={"options": json.dumps(options)},
         timeout=SECONDS,
     )
-
-
-def finish(api: ApiServer, answer: Any) -> dict[str, Any]:
-    """Runs the submitted ingest and returns it."""
-    assert (answer.status_code, answer.json()["status"]) == (202, "submitted"), answer.text
-    assert answer.headers["location"] == f"/api/ingests/{answer.json()['ingest_id']}"
-    read()
-    return api.get(answer.headers["location"]).json()
-
-
-def dataset_of(api: ApiServer, answer: Any) -> dict[str, Any]:
-    ingest = finish(api, answer)
-    assert (ingest["status"], ingest["error"]) == ("completed", None), ingest
-    return api.get(f"/api/datasets/{ingest['dataset_id']}").json()
 
 
 def sales(n_items: int = 2, n_weeks: int = 20, folder: Path = Path("/tmp")) -> bytes:

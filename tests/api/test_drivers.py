@@ -4,11 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.api.conftest import ApiServer, is_problem
+from tests.api.datasets import named_dataset
 from tests.servers import read
-
-
-def dataset_of(api: ApiServer) -> dict[str, Any]:
-    return next(row for row in api.get("/api/datasets").json()["datasets"] if row["name"] == "s")
 
 
 def loads_of(api: ApiServer, dataset_id: int) -> list[dict[str, Any]]:
@@ -22,7 +19,7 @@ def plan_text(dataset: dict[str, Any]) -> str:
 
 
 def test_plan_is_loaded_from_a_path_and_from_an_upload(api: ApiServer, place: Path) -> None:
-    dataset = dataset_of(api)
+    dataset = named_dataset(api)
     address = f"/api/datasets/{dataset['dataset_id']}/drivers"
     path = place / "plan.csv"
     path.write_text(plan_text(dataset))
@@ -47,7 +44,7 @@ def test_plan_is_loaded_from_a_path_and_from_an_upload(api: ApiServer, place: Pa
 
 
 def test_holidays_are_added_and_removed(api: ApiServer) -> None:
-    dataset_id = dataset_of(api)["dataset_id"]
+    dataset_id = named_dataset(api)["dataset_id"]
     answer = api.post(f"/api/datasets/{dataset_id}/holidays", json={"country": "DE", "region": "BY"})
     assert answer.status_code == 201, answer.text
     load = answer.json()
@@ -57,7 +54,7 @@ def test_holidays_are_added_and_removed(api: ApiServer) -> None:
 
 
 def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, place: Path) -> None:
-    dataset_id = dataset_of(api)["dataset_id"]
+    dataset_id = named_dataset(api)["dataset_id"]
     path = place / "colours.csv"
     path.write_text("date,item,colour\n2021-01-02,item1,red\n")
     answer = api.post(f"/api/datasets/{dataset_id}/drivers", json={"path": str(path)})

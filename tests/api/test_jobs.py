@@ -10,7 +10,6 @@ from threading import Barrier
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import openpyxl
 import pytest
 
 from fcst.filters import EVERY, RunFilter, only
@@ -20,6 +19,7 @@ from fcst.store import jobs as store
 from tests.api.conftest import ApiServer, ask_database, is_problem
 from tests.conftest import fail_batch, wait_until
 from tests.servers import WORKER, supervisor, work
+from tests.workbooks import cells
 
 
 @pytest.fixture(scope="module")
@@ -317,10 +317,6 @@ def test_forecasts_are_filtered_as_the_worklist(api: ApiServer, ended: int, file
     assert api.get(address, params=done | {"model": "SeasonalNaive"}).json()["forecasts"] == []
     assert api.get(address, params={"q": "none"}).json() == {"forecasts": [], "next": None}
     assert is_problem(api.get(address, params={"model": "Auto"}), 422, "has no model Auto")
-
-
-def cells(book: bytes) -> list[list[tuple]]:
-    return [list(sheet.iter_rows(values_only=True)) for sheet in openpyxl.load_workbook(io.BytesIO(book))]
 
 
 @pytest.mark.parametrize("by", accuracy.BY)

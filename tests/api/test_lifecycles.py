@@ -3,18 +3,18 @@
 from typing import Any
 
 from tests.api.conftest import ApiServer, is_problem
-from tests.api.test_drivers import dataset_of
+from tests.api.datasets import named_dataset
 
 
 def test_lifecycles_are_saved_listed_and_removed(api: ApiServer) -> None:
-    address = f"/api/datasets/{dataset_of(api)['dataset_id']}/lifecycles"
+    address = f"/api/datasets/{named_dataset(api)['dataset_id']}/lifecycles"
     body: list[dict[str, Any]] = [
         {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "item1", "factor": 0.8}]},
         {"unique_id": "item2", "last_day": "2022-06-05"},
     ]
-    n_items = dataset_of(api)["n_items"]
+    n_items = named_dataset(api)["n_items"]
     assert api.put(address, json={"lifecycles": body}).status_code == 204
-    assert dataset_of(api)["n_items"] == n_items + 1
+    assert named_dataset(api)["n_items"] == n_items + 1
     answer = api.get(address).json()
     assert answer["n_items"] == 2
     assert [(row["unique_id"], row["has_sales"]) for row in answer["lifecycles"]] == [("item2", True), ("new", False)]
@@ -23,12 +23,12 @@ def test_lifecycles_are_saved_listed_and_removed(api: ApiServer) -> None:
     for item in ("new", "item2"):
         assert api.delete(f"{address}?item={item}").status_code == 204
     assert api.get(address).json() == {"lifecycles": [], "n_items": 0}
-    assert dataset_of(api)["n_items"] == n_items
+    assert named_dataset(api)["n_items"] == n_items
     assert is_problem(api.delete(f"{address}?item=new"), 404)
 
 
 def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer) -> None:
-    address = f"/api/datasets/{dataset_of(api)['dataset_id']}/lifecycles"
+    address = f"/api/datasets/{named_dataset(api)['dataset_id']}/lifecycles"
     for row, words in (
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}, "has no item nothing"),
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "new"}]}, "cannot be its own source"),

@@ -17,8 +17,8 @@ from fcst.filters import EVERY, only
 from fcst.periods import Period
 from fcst.services import jobs, plan_workbook
 from tests.api.conftest import ApiServer, ask_database, is_problem
-from tests.api.test_adjustments import H, adjust, listed, plan, run, week
-from tests.api.test_jobs import cells
+from tests.api.plans import H, adjust, listed, plan, run, week
+from tests.workbooks import cells
 
 FIRST = 7  # the first column of a period
 

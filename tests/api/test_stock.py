@@ -4,7 +4,7 @@ import pytest
 
 from fcst.names import HOLDOUT_WEEKS
 from tests.api.conftest import ApiServer, is_problem
-from tests.api.test_drivers import dataset_of
+from tests.api.datasets import named_dataset
 from tests.servers import work
 
 
@@ -17,7 +17,7 @@ def with_run(api: ApiServer) -> ApiServer:
 
 
 def test_figures_follow_saved_settings(with_run: ApiServer) -> None:
-    address = f"/api/datasets/{dataset_of(with_run)['dataset_id']}/stock"
+    address = f"/api/datasets/{named_dataset(with_run)['dataset_id']}/stock"
     settings = [
         {"grouped_by": "all", "key": "", "lead_time_days": 7, "review_period_days": 0, "service_level": 0.9},
         {"key": "item5", "lead_time_days": 14},
@@ -47,7 +47,7 @@ def test_figures_follow_saved_settings(with_run: ApiServer) -> None:
 
 
 def test_invalid_request_is_a_problem_with_a_hint(with_run: ApiServer) -> None:
-    address = f"/api/datasets/{dataset_of(with_run)['dataset_id']}/stock"
+    address = f"/api/datasets/{named_dataset(with_run)['dataset_id']}/stock"
     for row, words in (
         ({"key": "item1", "lead_time_days": -1}, "lead time of -1 days"),
         ({"key": "item1", "lead_time_days": 1e300}, "lead time of"),

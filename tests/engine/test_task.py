@@ -1,8 +1,5 @@
 """The task functions, called inline: batches from id to forecasts."""
 
-import io
-import uuid
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,22 +8,10 @@ from fcst.compute.series import Series
 from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
 from fcst.filters import only
-from fcst.services import exports, forecasts, jobs
+from fcst.services import forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts
-
-WORKER = str(uuid.uuid4())
-
-
-def run_all(job_id: int) -> None:
-    while claimed := attempts.claim(WORKER, 1):
-        task.run_batch(claimed[0].batch_id, claimed[0].attempt)
-
-
-def exported(job_id: int) -> pd.DataFrame:
-    out = io.BytesIO()
-    exports.write_export(jobs.get_job(job_id), out, "csv")
-    return pd.read_csv(io.BytesIO(out.getvalue()), dtype={"unique_id": str})
+from tests.engine.tasks import WORKER, exported, run_all
 
 
 def test_every_item_has_forecasts_of_all_weeks_and_models(load_dataset) -> None:

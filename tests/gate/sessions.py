@@ -132,3 +132,6 @@ def status_of_session(port: int, **how: Any) -> int:
             return 101
     except InvalidStatus as exc:
         return exc.response.status_code
+
+
+SECRET = "a secret of sixteen characters or more"

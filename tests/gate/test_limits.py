@@ -17,8 +17,7 @@ from fcst.ui.access_control import MAX_SESSIONS_PER_ADDRESS, MAX_SESSIONS_PER_US
 from fcst.ui.connections import HEAD_BYTES, HEAD_S
 from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
-from tests.gate.sessions import cookie, session, status_of_session
-from tests.gate.test_sessions import SECRET
+from tests.gate.sessions import SECRET, cookie, session, status_of_session
 from tests.servers import free_port, serve_own
 
 

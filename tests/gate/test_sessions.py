@@ -20,9 +20,8 @@ from fcst.specs import JobSpec
 from fcst.ui.access_control import is_allowed, without_user_cookies
 from tests.api.conftest import SIGN_IN, ApiServer, ask_database, bearer, make_token
 from tests.conftest import wait_until
-from tests.gate.sessions import ORIGIN, USER, XSRF, Session, SignedAt, cookie, session, words
+from tests.gate.sessions import ORIGIN, SECRET, USER, XSRF, Session, SignedAt, cookie, session, words
 
-SECRET = "a secret of sixteen characters or more"
 PEOPLE = {None: "eve@elsewhere.example", "viewer": "vera@audit.example", "analyst": "ann@shop.example"} | {
     "admin": "ada@shop.example"
 }

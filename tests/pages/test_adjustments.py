@@ -12,9 +12,9 @@ from fcst.filters import only
 from fcst.job_records import Job
 from fcst.services import adjustments, forecasts
 from fcst.services.adjustments import Change
+from tests.computed_runs import run
 from tests.conftest import write_sales
-from tests.pages.test_pages import components, open_page, words
-from tests.services.test_accuracy import run
+from tests.pages.opening import components, open_page, page_text
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def chart(at: AppTest) -> str:
 
 def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> None:
     at = open_item(job)
-    assert '"name":"final plan"' not in chart(at) and "Adjustments" not in words(at)
+    assert '"name":"final plan"' not in chart(at) and "Adjustments" not in page_text(at)
     at.button(key="adjust").click().run()
     assert "Save adjustment" in [button.label for button in at.button]
     at = save(dialog(job), "a *campaign*", "Ann")
@@ -66,23 +66,23 @@ def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> 
     assert (made.percent, made.reason, made.made_by) == (10, "a *campaign*", "Ann")
     assert made.model == "WindowAverage"
     at = open_item(job)
-    said = words(at)
+    said = page_text(at)
     assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
     assert '"name":"final plan"' in chart(at)
     view = forecasts.view(job, "WindowAverage", only("item2"))
     assert view.forecast["final"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
     at.button(key=f"undo_{made.adjustment_id}").click().run()
-    assert "It stays in the list as undone" in words(at)
+    assert "It stays in the list as undone" in page_text(at)
     adjustments.undo(made.adjustment_id, "Bob")
     at = open_item(job)
-    assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"final plan"' not in chart(at)
+    assert "Undone: " in page_text(at) and "Undone by Bob," in page_text(at) and '"name":"final plan"' not in chart(at)
 
 
 def test_weeks_are_set_to_units(job: Job) -> None:
     at = dialog(job)
     at.segmented_control(key="adjust_how").set_value("Set units per week").run()
     at.number_input(key="adjust_units").set_value(77.0).run()
-    assert "**308 units**" in words(at)
+    assert "**308 units**" in page_text(at)
     assert not save(at, "contract", "Ann").error
     (made,) = adjustments.list_adjustments(job)
     assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["final"]) == {77}
@@ -129,7 +129,7 @@ def test_compare_shows_value_added_by_step(job: Job, load_dataset: Callable[...,
 def test_dialog_has_no_week_slider_for_a_single_week(load_dataset: Callable[..., Dataset]) -> None:
     job = run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage",), n_windows=0, h=1)
     at = dialog(job)
-    assert not at.exception and not at.select_slider and "Week ending" in words(at)
+    assert not at.exception and not at.select_slider and "Week ending" in page_text(at)
     assert not save(at, "a campaign", "Ann").error
     (made,) = adjustments.list_adjustments(job, only("item2"))
     assert made.first_wk_end_dt == made.last_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=1)

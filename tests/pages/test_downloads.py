@@ -15,7 +15,7 @@ from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.ui import downloads
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from fcst.roles import Scope
 from fcst.services import drivers, jobs
 from fcst.specs import JobSpec
 from fcst.store.database import transaction
-from tests.engine.test_learning import promoted, run, submit
-from tests.pages.test_pages import open_page, words
+from tests.engine.learning_runs import promoted, run, submit
+from tests.pages.opening import open_page, page_text
 
 __all__ = ["promoted"]  # a fixture
 
@@ -23,7 +23,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
 def test_page_without_drivers_shows_what_to_do(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
     assert not at.exception
-    assert "No promotions, prices or events" in words(at) and not at.dataframe
+    assert "No promotions, prices or events" in page_text(at) and not at.dataframe
     assert at.button(key="add_holidays").disabled
 
 
@@ -42,14 +42,14 @@ def test_holidays_of_a_country_are_added(dataset: Dataset) -> None:
 def test_load_is_removed_after_confirmation(dataset: Dataset) -> None:
     load = drivers.add_holidays(dataset.dataset_id, "EC")
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
-    assert "Holidays of EC" in words(at) and f"Loaded by {load.created_by}" in words(at)
+    assert "Holidays of EC" in page_text(at) and f"Loaded by {load.created_by}" in page_text(at)
     at.button(key=f"remove_{load.driver_load_id}").click().run()
-    assert "New runs will not use them" in words(at)
+    assert "New runs will not use them" in page_text(at)
     assert drivers.list_loads(dataset.dataset_id) == [load]
     at.button(key="remove_now").click().run()
     assert not at.exception
     assert drivers.list_loads(dataset.dataset_id) == []
-    assert "No promotions, prices or events" in words(at)
+    assert "No promotions, prices or events" in page_text(at)
     assert [toast.value for toast in at.toast] == ["Drivers of Holidays of EC removed."]
 
 
@@ -60,7 +60,7 @@ def test_load_used_by_a_run_is_kept_with_a_message(dataset: Dataset) -> None:
     at.button(key=f"remove_{load.driver_load_id}").click().run()
     at.button(key="remove_now").click().run()
     assert not at.exception
-    assert "1 run used these drivers" in words(at)
+    assert "1 run used these drivers" in page_text(at)
     assert drivers.list_loads(dataset.dataset_id) == [load]
 
 
@@ -68,13 +68,13 @@ def test_remove_button_needs_admin_scope(dataset: Dataset, monkeypatch: pytest.M
     load = drivers.add_holidays(dataset.dataset_id, "EC")
     monkeypatch.setattr("fcst.ui.drivers.may", lambda scope: scope is not Scope.ADMIN)
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
-    assert "Holidays of EC" in words(at)
+    assert "Holidays of EC" in page_text(at)
     assert f"remove_{load.driver_load_id}" not in [button.key for button in at.button]
 
 
 def test_missing_future_values_are_shown_before_a_run(promoted: Dataset) -> None:
     at = open_page("dataset", dataset=str(promoted.dataset_id), view="drivers")
-    assert "No promo after" in words(at) and "the mean share of the last year is used" in words(at)
+    assert "No promo after" in page_text(at) and "the mean share of the last year is used" in page_text(at)
     at = open_page("new_run", dataset=str(promoted.dataset_id))
     assert not at.exception
     assert "1 driver, not known for all weeks" in [expander.label for expander in at.expander]
@@ -84,7 +84,7 @@ def test_learnt_effects_of_a_run_are_shown(promoted: Dataset) -> None:
     job_id = submit(promoted)
     run(job_id)
     at = open_page("runs", job=str(job_id))
-    assert "Learning across items took" in words(at)
+    assert "Learning across items took" in page_text(at)
     for view in ("timeline", "history", "log"):
         assert not open_page("runs", job=str(job_id), view=view).exception, view
     at = open_page("accuracy", job=str(job_id))
@@ -105,6 +105,6 @@ def test_failed_learning_of_a_run_is_shown(promoted: Dataset) -> None:
             " WHERE job_id = %(job_id)s AND is_learning",
             {"job_id": job_id},
         )
-    assert "Learning across items failed. Items are forecast without it. gave up" in words(
+    assert "Learning across items failed. Items are forecast without it. gave up" in page_text(
         open_page("runs", job=str(job_id))
     )

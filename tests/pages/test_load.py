@@ -10,7 +10,7 @@ from fcst.engine.task import run_ingest
 from fcst.services import loading
 from fcst.store import ingests
 from tests.conftest import write_sales
-from tests.pages.test_pages import open_app, open_page, run_waiting, words
+from tests.pages.opening import open_app, open_page, page_text, run_waiting
 
 DAYS = [(day, month) for day in (9, 3, 12, 5) for month in (2, 1, 3)]
 
@@ -23,7 +23,7 @@ def loading_page(path: Path) -> AppTest:
 
 def plain_words(at: AppTest) -> str:
     """Page text without Markdown escapes."""
-    return words(at).replace("\\", "")
+    return page_text(at).replace("\\", "")
 
 
 @pytest.fixture

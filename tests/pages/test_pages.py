@@ -1,7 +1,6 @@
 """All pages with AppTest on a real database: empty, with data, and with invalid URLs."""
 
 import io
-import json
 import re
 import uuid
 from collections.abc import Callable
@@ -18,63 +17,24 @@ from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
 from fcst.filters import only
 from fcst.services import datasets, forecasts, jobs, loading, supervision
-from fcst.settings import PROJECT, SAMPLE, load_settings
+from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from fcst.store.database import transaction
 from fcst.ui import buttons
 from fcst.ui.page_table import PAGES
+from tests.computed_runs import make_earlier_version, write_rows
 from tests.conftest import fail_batch, write_sales
-from tests.services.test_accuracy import make_earlier_version, write_rows
+from tests.pages.opening import components, open_app, open_page, page_text, run_waiting
 
 NAMES = [page.name for page in PAGES if page.name != "glossary"]  # which reads no data
 STARTS = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare")
 
 
-def open_page(name: str, **query: str | list[str]) -> AppTest:
-    at = AppTest.from_file(str(PROJECT / "pages" / f"{name}.py"), default_timeout=30)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
-
-
-def open_app() -> AppTest:
-    return AppTest.from_file(str(PROJECT / "app.py"), default_timeout=30).run()
-
-
-def words(at: AppTest) -> str:
-    kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "metric")
-    return "\n".join(f"{getattr(e, 'label', '')} {e.value}" for kind in kinds for e in at.get(kind))
-
-
 def errors(at: AppTest) -> list[str]:
     """Errors of a page, except that of a stalled run: in these tests no supervisor runs."""
     return [error.value for error in at.error if "Stalled since" not in error.value]
-
-
-def run_waiting() -> None:
-    worker = str(uuid.uuid4())
-    while claimed := attempts.claim(worker, 1):
-        run_batch(claimed[0].batch_id, claimed[0].attempt)
-    store.freeze_ended()
-
-
-@pytest.fixture
-def dataset(load_dataset) -> Dataset:
-    return load_dataset(name="weird *name* <b>_x_")
-
-
-@pytest.fixture
-def finished(dataset: Dataset, once: Callable) -> int:
-    def run() -> int:
-        spec = JobSpec(models=("Auto", "SeasonalNaive"), h=4, batch_size=2)
-        items = jobs.choose_largest(dataset, 6)
-        job_id = jobs.submit_job(dataset.dataset_id, items, spec, "first [run]", "why *not*")
-        run_waiting()
-        return job_id
-
-    return once("finished", run)
 
 
 @pytest.mark.parametrize("name", STARTS)
@@ -97,7 +57,7 @@ def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.Mo
     at = open_page(name)
     assert not at.exception and not at.error
     assert at.warning[0].value == "The database is unreachable, trying again …"
-    assert "cannot be reached" in words(at).replace("\\", "") and "secret" not in words(at)
+    assert "cannot be reached" in page_text(at).replace("\\", "") and "secret" not in page_text(at)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +84,9 @@ def test_page_names_missing_objects_of_its_url(finished: int, name: str, query: 
 
 
 def test_page_shows_content_with_a_missing_object_in_its_url(finished: int) -> None:
-    assert "Click a dataset" in words(open_page("data", ingest="99"))
-    assert "6 items in" in words(open_page("new_run", dataset="99"))
-    assert "total of 6" in words(open_page("forecasts", item="nobody"))
+    assert "Click a dataset" in page_text(open_page("data", ingest="99"))
+    assert "6 items in" in page_text(open_page("new_run", dataset="99"))
+    assert "total of 6" in page_text(open_page("forecasts", item="nobody"))
 
 
 def test_failed_page_shows_a_reference_and_no_traceback(
@@ -143,7 +103,7 @@ def test_empty_app_loads_the_sample(database: str) -> None:
     at = open_app()
     assert [button.label for button in at.button][0] == "Load sample"
     at.button[0].click().run()
-    assert not at.exception and "Loading sample" in words(at)
+    assert not at.exception and "Loading sample" in page_text(at)
 
 
 def test_home_shows_next_steps_from_sales_to_forecasts(dataset: Dataset) -> None:
@@ -153,7 +113,7 @@ def test_home_shows_next_steps_from_sales_to_forecasts(dataset: Dataset) -> None
     at = open_page("home")
     assert [button.label for button in at.button] == ["Watch run 1"]
     assert [bar.proto.text for bar in at.get("progress")] == ["Run 1\\: 0 of 6 items"]
-    assert "No supervisor is running, and work is waiting" in words(at).replace("\\", "")
+    assert "No supervisor is running, and work is waiting" in page_text(at).replace("\\", "")
     run_waiting()
     at = open_page("home")
     assert [button.label for button in at.button] == ["View forecasts of run 1", "New run", "Load sales"]
@@ -168,31 +128,31 @@ def test_home_suggests_a_run_on_new_sales_with_earlier_settings(
     at = open_app().switch_page("pages/home.py").run()
     assert at.button[0].label.replace("\\", "") == "Forecast weird *name* <b>_x_ (version 2)"
     at.button[0].click().run()
-    assert not at.exception and "Settings of Run 1" in words(at)
+    assert not at.exception and "Settings of Run 1" in page_text(at)
 
 
 def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: Dataset) -> None:
     for _ in range(6):
         jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec())
     at = open_app()
-    assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "See all 6" in words(at)
-    assert len(at.get("progress")) == 5 and "1 more open run" in words(at)
+    assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "See all 6" in page_text(at)
+    assert len(at.get("progress")) == 5 and "1 more open run" in page_text(at)
 
 
 def test_home_shows_database_and_supervisor(dataset: Dataset) -> None:
-    said = words(open_page("home")).replace("\\", "")
+    said = page_text(open_page("home")).replace("\\", "")
     assert "PostgreSQL" in said and "none running, no work waiting" in said
     workers.register(str(uuid.uuid4()), "vm", 1, "0", 2, 60)
     (worker,) = workers.list_live()
     workers.set_problem(worker.worker_id, "The disk is *full*.")
-    said = words(open_page("home")).replace("\\", "")
+    said = page_text(open_page("home")).replace("\\", "")
     assert ":orange" in said and "The disk is *full*" in said
 
 
 def test_glossary_search_matches_substrings() -> None:
     at = open_page("glossary", word="pinball")
     assert not at.exception
-    assert "Scaled CRPS" in words(at) and "Lumpy" not in words(at)
+    assert "Scaled CRPS" in page_text(at) and "Lumpy" not in page_text(at)
     at.text_input(key="word").set_value("*nothing*").run()
     assert "No terms match" in at.info[0].value and not at.header
 
@@ -208,7 +168,7 @@ def test_data_lists_each_dataset_once_by_its_newest_version(
 
 
 def test_dataset_shows_what_was_loaded_and_how(dataset: Dataset) -> None:
-    said = words(open_page("dataset", dataset=str(dataset.dataset_id)))
+    said = page_text(open_page("dataset", dataset=str(dataset.dataset_id)))
     assert "Items 6" in said and "Whole weeks 120" in said
     assert "rows" in said and "no promotion flag" in said
 
@@ -259,7 +219,7 @@ def test_dataset_search_matches_substrings_of_keys(dataset: Dataset) -> None:
 
 def test_unchanged_new_version_is_marked(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
     again = load_dataset(name=dataset.name)
-    assert "the weeks equal those of version 1" in words(open_page("dataset", dataset=str(again.dataset_id)))
+    assert "the weeks equal those of version 1" in page_text(open_page("dataset", dataset=str(again.dataset_id)))
     versions = open_page("dataset", dataset=str(again.dataset_id), view="versions").dataframe[0].value
     assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no, same as version 1", ""]
 
@@ -269,7 +229,7 @@ def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> No
     at.query_params["dataset"] = str(dataset.dataset_id)
     at.run()
     at.button(key="delete").click().run()
-    assert "This also deletes 1 run and the forecasts of 6 items" in words(at)
+    assert "This also deletes 1 run and the forecasts of 6 items" in page_text(at)
     at.button(key="delete_now").click().run()
     assert not at.exception and not at.error
     assert datasets.list_datasets() == [] and jobs.list_jobs() == []
@@ -291,7 +251,7 @@ def test_load_proposes_a_mapping_and_loads(database: str, tmp_path: Path) -> Non
     assert (boxes["Date"], boxes["Units sold"], boxes["Store (optional)"]) == ("date", "unit_sales", "(none)")
     at.button(key="load").click().run()
     assert not at.exception and not at.error
-    assert "Loading mine" in words(at)
+    assert "Loading mine" in page_text(at)
     (ingest,) = loading.list_open_ingests()
     assert Path(ingest.spec.paths[0]).name == "mine.csv" and ingest.spec.is_upload
 
@@ -326,7 +286,7 @@ def test_mapping_is_reused_for_the_same_header(load_dataset: Callable[..., Datas
     load_dataset(tmp_path / "a.csv", name="first", mapping={"item": ["alt"]})
     at = open_page("load", path=str(tmp_path / "a.csv"))
     assert {box.label: box.value for box in at.multiselect}["Item"] == ["alt"]
-    assert "first version 1" in words(at)
+    assert "first version 1" in page_text(at)
 
 
 def test_refused_file_shows_its_invalid_rows_and_can_be_loaded_without(
@@ -353,7 +313,7 @@ def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path
     at = open_page("data", ingest=str(ingest_id))
     at.button(key=f"cancel_{ingest_id}").click().run()
     assert loading.get_ingest(ingest_id).status == "cancelled"
-    assert "was cancelled" in words(open_page("data", ingest=str(ingest_id)))
+    assert "was cancelled" in page_text(open_page("data", ingest=str(ingest_id)))
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "..", "a b'\u00e9\n.csv", ".csv", "x" * 300 + ".csv.gz"])
@@ -371,8 +331,8 @@ def test_new_run_follows_the_slider_and_submits(dataset: Dataset) -> None:
     assert (slider.min, slider.max, slider.value) == (1, 6, 6)
     slider.set_value(3).run()
     at.number_input(key="batch_size").set_value(2).run()
-    assert "3 items in 2 batches of up to 2, 13 weeks ahead" in words(at)
-    assert "Chosen items 3 of 6" in words(at)
+    assert "3 items in 2 batches of up to 2, 13 weeks ahead" in page_text(at)
+    assert "Chosen items 3 of 6" in page_text(at)
     at.button(key="submit").click().run()
     (job,) = jobs.list_jobs()
     assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ("Auto",))
@@ -384,19 +344,19 @@ def test_new_run_synchronises_slider_and_field(dataset: Dataset) -> None:
     at.number_input(key="n_field").set_value(4).run()
     assert at.slider[0].value == 4 and at.query_params["n"] == "4"
     at.slider[0].set_value(3).run()
-    assert at.number_input(key="n_field").value == 3 and "Chosen items 3 of 6" in words(at)
+    assert at.number_input(key="n_field").value == 3 and "Chosen items 3 of 6" in page_text(at)
 
 
 def test_new_run_selects_among_filtered_items(dataset: Dataset) -> None:
     at = open_page("new_run", q="item")
-    assert "match" not in words(at)
+    assert "match" not in page_text(at)
     at.text_input(key="choice_q").set_value("EM2 ").run()
-    assert "1 of 6 items match" in words(at) and at.query_params["q"] == "EM2 "
+    assert "1 of 6 items match" in page_text(at) and at.query_params["q"] == "EM2 "
     assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
     at.text_input(key="choice_q").set_value("nobody").run()
-    assert "No items match" in words(at) and at.button(key="submit").disabled
+    assert "No items match" in page_text(at) and at.button(key="submit").disabled
     (known,) = {item.demand_class for item in datasets.list_items(dataset.dataset_id)}
-    assert "6 items in" in words(open_page("new_run", demand_class=known))
+    assert "6 items in" in page_text(open_page("new_run", demand_class=known))
 
 
 def test_new_run_uses_the_random_sample_of_its_url(dataset: Dataset) -> None:
@@ -411,7 +371,7 @@ def test_new_run_uses_the_random_sample_of_its_url(dataset: Dataset) -> None:
 
 def test_new_run_uses_a_pasted_list_and_names_unknown_keys(dataset: Dataset) -> None:
     at = open_page("new_run", take="list")
-    assert "No items chosen" in words(at) and at.button(key="submit").disabled
+    assert "No items chosen" in page_text(at) and at.button(key="submit").disabled
     unknown = [f"*x{n}*" for n in range(12)]
     at.text_area(key="listed").set_value("\n".join(["item2, item5", *unknown])).run()
     assert "12 keys are not in this dataset" in at.warning[0].value
@@ -427,7 +387,7 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset
     job_id = jobs.submit_job(dataset.dataset_id, items, spec, "weekly *plan*", "the note")
     newest = load_dataset(name=dataset.name, n_items=5)
     at = open_page("new_run", **{"from": str(job_id)})
-    said = words(at).replace("\\", "")
+    said = page_text(at).replace("\\", "")
     assert "Settings of Run 1 · weekly *plan*. It used version 1 of the data; this run uses version 2." in said
     assert at.warning[0].value == "1 key is not in this dataset and is left out: item6."
     at.button(key="submit").click().run()
@@ -439,7 +399,7 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset
 
 def test_new_run_from_an_earlier_one_can_use_other_items(finished: int) -> None:
     at = open_page("new_run", take="largest", n="2", **{"from": str(finished)})
-    assert "2 items in 1 batch, 4 weeks ahead" in words(at)
+    assert "2 items in 1 batch, 4 weeks ahead" in page_text(at)
 
 
 def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
@@ -453,15 +413,15 @@ def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
 def test_new_run_with_a_single_item(load_dataset: Callable[..., Dataset]) -> None:
     load_dataset(n_items=1)
     at = open_page("new_run")
-    assert not at.exception and "1 item in 1 batch, 13 weeks ahead" in words(at)
+    assert not at.exception and "1 item in 1 batch, 13 weeks ahead" in page_text(at)
 
 
 def test_run_is_cancelled_and_retried_by_buttons(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_page("runs", job=str(job_id))
-    assert "3 submitted" in words(at)
+    assert "3 submitted" in page_text(at)
     at.button(key="cancel").click().run()
-    assert "**6 items** will not be forecast" in words(at) and jobs.get_job(job_id).status == "submitted"
+    assert "**6 items** will not be forecast" in page_text(at) and jobs.get_job(job_id).status == "submitted"
     at.button(key="cancel_now").click().run()
     assert jobs.get_job(job_id).status == "cancelled"
     assert at.button(key="retry").label == "Finish 6 items"
@@ -482,29 +442,29 @@ def test_run_escapes_names(finished: int) -> None:
     at = open_page("runs", job=str(finished))
     assert r"first \[run\]" in at.title[0].value
     assert any(r"why \*not\*" in caption.value for caption in at.caption)
-    assert "Items done 6 of 6" in words(at)
+    assert "Items done 6 of 6" in page_text(at)
 
 
 def test_run_shows_why_it_is_stalled(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
-    assert "No supervisor is running, and work is waiting" in words(open_page("runs", job=str(job_id)))
+    assert "No supervisor is running, and work is waiting" in page_text(open_page("runs", job=str(job_id)))
 
 
 def test_stalled_run_escapes_the_problem_of_its_supervisor(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     workers.register(str(uuid.UUID(int=1)), "elsewhere", 1, "0", 2, 60)
     workers.set_problem(str(uuid.UUID(int=1)), "no *worker*")
-    assert r"No \*worker\*" in words(open_page("runs", job=str(job_id)))
+    assert r"No \*worker\*" in page_text(open_page("runs", job=str(job_id)))
 
 
 def test_run_shows_limits_per_item(dataset: Dataset) -> None:
     spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
-    assert "limits per item: 5 min, 4 GB" in words(open_page("runs", job=str(job_id)))
+    assert "limits per item: 5 min, 4 GB" in page_text(open_page("runs", job=str(job_id)))
     with transaction() as cur:  # like runs of earlier versions
         cur.execute("UPDATE fcst_app.jobs SET spec = spec - 'item_limit_s' - 'process_memory'")
     at = open_page("runs", job=str(job_id))
-    assert not at.exception and not errors(at) and "limits per item" not in words(at)
+    assert not at.exception and not errors(at) and "limits per item" not in page_text(at)
 
 
 def open_run(job_id: int, view: str = "batches", **query: str) -> AppTest:
@@ -551,7 +511,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
         )
     at = open_run(job_id, "log")
     assert at.number_input(key="log_batch").value == second.batch_no, "the failed batch first"
-    assert "has no lines of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
+    assert "has no lines of batch 2" in page_text(at) and "elsewhere:77" in page_text(at).replace("\\", "")
     log = supervision.log_path()
     log.parent.mkdir(parents=True)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
@@ -570,7 +530,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
 
 def test_log_of_a_run_that_has_not_begun_is_empty(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
-    assert "No batch has started." in words(open_run(job_id, "log"))
+    assert "No batch has started." in page_text(open_run(job_id, "log"))
 
 
 def test_runs_are_filtered_by_url_parameters(finished: int, dataset: Dataset) -> None:
@@ -579,7 +539,7 @@ def test_runs_are_filtered_by_url_parameters(finished: int, dataset: Dataset) ->
     assert numbers() == [waiting, finished]
     assert numbers(status=["completed", "failed"]) == numbers(q="first [") == numbers(q=str(finished)) == [finished]
     assert numbers(dataset=str(dataset.dataset_id), status="submitted", page="7") == [waiting]
-    assert "No runs match" in words(open_page("runs", q="nothing"))
+    assert "No runs match" in page_text(open_page("runs", q="nothing"))
     assert numbers(q="first\0 [", page="99") == [finished]
 
 
@@ -588,14 +548,14 @@ def test_filtered_runs_are_cancelled_and_retried_after_confirmation(finished: in
     other = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "y")
     at = open_page("runs", q="x")
     at.button(key="retry_all").click().run()
-    assert "None of these runs has ended" in words(at)
+    assert "None of these runs has ended" in page_text(at)
     at.button(key="cancel_all").click().run()
-    assert "**2 runs** with **6 items** still open will be cancelled" in words(at)
+    assert "**2 runs** with **6 items** still open will be cancelled" in page_text(at)
     at.button(key="cancel_all_now").click().run()
     assert at.toast[0].value == "2 runs cancelled."
     assert [jobs.get_job(job_id).status for job_id in (*ids, other)] == ["cancelled", "cancelled", "submitted"]
     at.button(key="retry_all").click().run()
-    assert "**6 items** of **2 runs**" in words(at)
+    assert "**6 items** of **2 runs**" in page_text(at)
     at.button(key="retry_all_now").click().run()
     assert [jobs.get_job(job_id).status for job_id in ids] == ["submitted", "submitted"]
 
@@ -609,7 +569,7 @@ def test_batches_of_a_stage_are_paged(load_dataset: Callable[..., Dataset]) -> N
     assert numbers(sort="number", page="2") == numbers(sort="number", page="99") == list(range(51, 61))
     assert numbers(stage="in_work") == [1, 2] and numbers(stage="submitted", page="2") == list(range(53, 61))
     at = open_run(job_id, stage="failed")
-    assert "No batches are in this stage" in words(at) and not at.dataframe
+    assert "No batches are in this stage" in page_text(at) and not at.dataframe
 
 
 def test_widgets_default_to_url_parameters(dataset: Dataset) -> None:
@@ -631,13 +591,13 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(dataset: Dataset) -
         fail_batch(row, reason)
     store.freeze_ended()
     at = open_run(job_id, "failures")
-    said = words(at)
+    said = page_text(at)
     assert r"**4 items failed**: gave up after 5 tries\: \<b\>boom" in said and r"**2 items failed**" in said
     at.button(key="again_1").click().run()
     assert not at.exception and not errors(at)
     found = jobs.get_job(job_id)
     assert (found.n_failed, found.batches) == (4, {"submitted": 1, "failed": 2})
-    assert "can be retried after the run has ended" in words(at)
+    assert "can be retried after the run has ended" in page_text(at)
 
 
 @pytest.mark.parametrize("view", ["batches", "timeline", "failures", "history", "log", "nonsense"])
@@ -684,12 +644,6 @@ def items_of(at: AppTest) -> list[str]:
     return [row["key"] for row in components(at)["items"]["rows"]]
 
 
-def components(at: AppTest) -> dict[str, dict]:
-    """Arguments of the custom components, by key."""
-    protos = [element.proto for element in at.get("bidi_component")]
-    return {proto.id.rpartition("-")[2]: json.loads(proto.json) for proto in protos}
-
-
 def test_forecasts_open_with_the_total_and_step_to_items(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
     order = items_of(at)
@@ -700,15 +654,15 @@ def test_forecasts_open_with_the_total_and_step_to_items(finished: int) -> None:
     heaviest = made_by["item3"].split(" ")[0]
     alike = open_page("forecasts", job=str(finished), heaviest=heaviest, sort="sales")
     assert items_of(alike) == [key for key, name in made_by.items() if name.startswith(f"{heaviest} ")] != []
-    assert "total of 6 plans" in words(at) and "correlation of their errors" in words(at)
+    assert "total of 6 plans" in page_text(at) and "correlation of their errors" in page_text(at)
     at.button(key="step_Next").click().run()
     assert at.query_params["item"] == order[0]
     at.button(key="step_Next").click().run()
-    said = words(at)
+    said = page_text(at)
     assert order[1] in said and "2 of 6" in said and "WAPE" in said and "Made by" in said and "more." in said
     assert "correlation of their errors" not in said
     at.button(key="step_all").click().run()
-    assert "item" not in at.query_params and "total of 6 plans" in words(at)
+    assert "item" not in at.query_params and "total of 6 plans" in page_text(at)
     assert not at.exception and not at.error
 
 
@@ -720,15 +674,15 @@ def test_forecasts_are_searched_filtered_and_summed(load_dataset: Callable[..., 
     run_waiting()
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A", sort="sales")
-    assert items_of(at) == ["item2", "item1"] and "2 items shown: total of 2 plans" in words(at)
+    assert items_of(at) == ["item2", "item1"] and "2 items shown: total of 2 plans" in page_text(at)
     part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
     at = open_page("forecasts", job=str(job_id), q="nothing like it")
-    assert "items" not in components(at) and "No items shown have a forecast" in words(at)
+    assert "items" not in components(at) and "No items shown have a forecast" in page_text(at)
     at = open_page("forecasts", job=str(job_id), q="em2", item="item3")
-    assert "item3" in words(at), "a link to an item ignores the filter"
+    assert "item3" in page_text(at), "a link to an item ignores the filter"
 
 
 def test_items_have_attention_reasons(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
@@ -754,16 +708,16 @@ def test_forecasts_show_backtests_and_other_models_by_url(finished: int) -> None
 
 
 def test_forecasts_show_their_provenance(finished: int) -> None:
-    said = words(open_page("forecasts", job=str(finished), item="item3"))
+    said = page_text(open_page("forecasts", job=str(finished), item="item3"))
     assert "Models were fitted to the weeks up to" in said and "statsforecast 2" in said
-    said = words(open_page("forecasts", job=str(finished), item="item3", model="SeasonalNaive"))
+    said = page_text(open_page("forecasts", job=str(finished), item="item3", model="SeasonalNaive"))
     assert "Intervals are from backtest errors" in said
 
 
 def test_accuracy_shows_each_model_with_the_benchmark(finished: int) -> None:
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error
-    said = words(at)
+    said = page_text(at)
     assert "6 items, 18 windows" in said and "WAPE" in said and "Error vs. same weeks last year" in said
     assert re.search(r"Average error [\d.]+ %; [\d.]+ % for the same weeks last year", said)
     assert at.selectbox[1].options == ["Auto", "same weeks last year", "last week"]
@@ -782,24 +736,26 @@ def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
         spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
         job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), spec)
         run_waiting()
-        assert said in words(open_page("accuracy", job=str(job_id)))
+        assert said in page_text(open_page("accuracy", job=str(job_id)))
 
 
 def test_pages_show_a_run_of_an_earlier_version(finished: int) -> None:
     make_earlier_version(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
     at = open_page("accuracy", job=str(finished))
-    assert not at.exception and not at.error and "Not available: the version of fcst that made this run" in words(at)
+    assert (
+        not at.exception and not at.error and "Not available: the version of fcst that made this run" in page_text(at)
+    )
     for query in ({}, {"item": "item3"}, {"show": ["Backtest", "Other models"]}):
         at = open_page("forecasts", job=str(finished), **query)
         assert not at.exception and not at.error
-    assert "the default, not measured" in words(open_page("forecasts", job=str(finished)))
+    assert "the default, not measured" in page_text(open_page("forecasts", job=str(finished)))
 
 
 def test_new_run_shows_an_estimated_duration(dataset: Dataset) -> None:
     at = open_page("new_run")
-    assert re.search(r"About \d+ s, estimated from model costs", words(at))
+    assert re.search(r"About \d+ s, estimated from model costs", page_text(at))
     at.multiselect(key="models").set_value([]).run()
-    assert "About" not in words(at)
+    assert "About" not in page_text(at)
 
 
 def test_new_run_from_a_dataset_has_its_filtered_items(dataset: Dataset) -> None:
@@ -808,7 +764,7 @@ def test_new_run_from_a_dataset_has_its_filtered_items(dataset: Dataset) -> None
         at.query_params[name] = value
     at.run()
     next(button for button in at.button if button.label == "Forecast these items").click().run()
-    assert at.title[0].value == "New run" and "1 item in 1 batch" in words(at)
+    assert at.title[0].value == "New run" and "1 item in 1 batch" in page_text(at)
     assert (at.query_params["take"], at.query_params["q"]) == ("all", "item2")
 
 
@@ -828,7 +784,7 @@ def test_forecasts_of_an_incomplete_run_are_marked(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first.batch_id, first.attempt)
-    assert "All items: total of 2 plans, 4 without forecast" in words(open_page("forecasts", job=str(job_id)))
+    assert "All items: total of 2 plans, 4 without forecast" in page_text(open_page("forecasts", job=str(job_id)))
 
 
 def test_forecasts_show_why_an_item_has_none(dataset: Dataset) -> None:

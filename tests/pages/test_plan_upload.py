@@ -15,8 +15,8 @@ from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.services import adjustments, forecasts, plan_workbook
 from fcst.services.adjustments import Change
-from tests.pages.test_pages import open_page, words
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
+from tests.pages.opening import open_page, page_text
 
 MODEL = "WindowAverage"
 
@@ -68,7 +68,7 @@ def save(at: AppTest, reason: str = "sales team", who: str = "Ann") -> AppTest:
 
 def test_changes_are_shown_and_saved_as_one_adjustment(job: Job) -> None:
     at = dialog(job, edited(job, G2=100, H3=50))
-    assert "**2 cells of 2 items change**" in words(at) and "**150 units**" in words(at)
+    assert "**2 cells of 2 items change**" in page_text(at) and "**150 units**" in page_text(at)
     table = at.dataframe[0].value
     assert table["Item"].tolist() == ["item3", "item2"] and table["After"].tolist() == [100, 50]
     assert table["Cell"].tolist() == ["Plan!G2", "Plan!H3"] and "Conflict" not in table
@@ -103,7 +103,7 @@ def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
 
 def test_unedited_and_invalid_files_show_a_message(job: Job) -> None:
     at = dialog(job, edited(job))
-    assert "The file has no changes." in words(at) and not at.button
+    assert "The file has no changes." in page_text(at) and not at.button
     assert "cannot be read as a workbook" in dialog(job, b"PK\x03\x04").error[0].value
 
 
@@ -115,4 +115,4 @@ def test_page_has_plan_links_in_its_period_and_the_upload(job: Job) -> None:
     assert f"{start}.xlsx?item=item2&model={MODEL}&by=month" in urls
     assert f"{start}.csv?model={MODEL}&by=month" in urls
     at.button(key="upload_plan").click().run()
-    assert "Upload an edited plan of run" in words(at)
+    assert "Upload an edited plan of run" in page_text(at)

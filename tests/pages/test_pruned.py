@@ -7,9 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from fcst.services import jobs, pruning
 from fcst.store.jobs import get
-from tests.pages.test_pages import dataset, finished, open_page, words
-
-__all__ = ["dataset", "finished"]  # fixtures
+from tests.pages.opening import open_page, page_text
 
 VIEWS = ("batches", "timeline", "failures", "history", "log")
 PLACES = [
@@ -44,7 +42,7 @@ def test_rerun_of_a_page_reports_a_deleted_run(finished: int, name: str, query: 
     if name == "runs" and query or name == "new_run":
         assert "Run 1 does not exist." in boxes
     elif name != "home":
-        assert boxes, words(at)
+        assert boxes, page_text(at)
 
 
 FEW = PLACES[::3]

@@ -11,7 +11,7 @@ from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.conftest import write_sales
-from tests.pages.test_pages import open_app, open_page, run_waiting, words
+from tests.pages.opening import open_app, open_page, page_text, run_waiting
 
 SPEC = JobSpec(models=("WindowAverage", "Naive"), h=4, n_windows=1)
 
@@ -45,12 +45,12 @@ def test_compared_items_have_descriptions_and_actuals(load_dataset: Callable[...
     assert not at.exception and not at.error
     table = table_with(at, "difference")
     assert dict(zip(table["unique_id"], table["description"], strict=True))["item2"] == "Blue soap"
-    assert "sold" not in table and f"**Run {one}:**" in words(at)
+    assert "sold" not in table and f"**Run {one}:**" in page_text(at)
     load(load_dataset, folder, 62)
     at = open_page("compare", job=str(one), other=str(other))
     table = table_with(at, "difference").set_index("unique_id")
     assert table["sold"].notna().tolist() == table["other"].notna().tolist()
-    assert "In 2 weeks with actual sales that both runs forecast, 2 items" in words(at)
+    assert "In 2 weeks with actual sales that both runs forecast, 2 items" in page_text(at)
     at = open_page("accuracy", job=str(one))
     worst = table_with(at, "abs_error")
     assert worst["abs_error"].is_monotonic_decreasing and "Blue soap" in worst["description"].tolist()
@@ -73,7 +73,7 @@ def test_accuracy_by_lag_is_shown(load_dataset: Callable[..., Dataset], folder: 
     at = open_page("accuracy", job=str(job_id), view="lags")
     table = table_with(at, "lag")
     assert table[["lag", "n_runs", "n_items", "n_weeks"]].values.tolist() == [[1, 1, 3, 3]]
-    assert "No data yet for 4, 8, 13 weeks before" in words(at) and "too few runs" in words(at)
+    assert "No data yet for 4, 8, 13 weeks before" in page_text(at) and "too few runs" in page_text(at)
 
 
 def test_click_on_an_item_of_accuracy_opens_its_forecast(load_dataset: Callable[..., Dataset], folder: Path) -> None:

@@ -9,8 +9,8 @@ from fcst.dataset_records import Dataset
 from fcst.job_records import Job
 from fcst.services import stock, stock_settings
 from fcst.stock import GroupSettings, StockSettings
-from tests.pages.test_pages import open_page, words
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
+from tests.pages.opening import open_page, page_text
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def open_view(dataset: Dataset) -> AppTest:
 
 def test_defaults_are_saved_and_shown(dataset: Dataset) -> None:
     at = open_view(dataset)
-    assert "No lead times." in words(at) and not at.dataframe
+    assert "No lead times." in page_text(at) and not at.dataframe
     assert [box.value for box in at.number_input] == [None, 7, 95]
     at.number_input(key="stock_lead_time_0").set_value(14)
     at.number_input(key="stock_service_level_0").set_value(98)
@@ -56,14 +56,14 @@ def test_file_is_previewed_before_saving(dataset: Dataset) -> None:
     )
     at.button(key="save_stock_settings").click().run()
     assert not at.exception and len(saved_settings(dataset)) == 2
-    assert "does not have later" in words(at)
+    assert "does not have later" in page_text(at)
     assert at.dataframe[0].value["Key"].tolist() == ["item1", "later"]
 
 
 def test_invalid_file_is_refused(dataset: Dataset) -> None:
     at = open_view(dataset)
     at.file_uploader[0].set_value([("lead.csv", b"item,lead_time_days\nitem1,soon\n", "text/csv")]).run()
-    assert not at.exception and "is not a valid lead time" in words(at)
+    assert not at.exception and "is not a valid lead time" in page_text(at)
     assert "save_stock_settings" not in {button.key for button in at.button} and saved_settings(dataset) == []
 
 

@@ -13,8 +13,8 @@ from fcst.job_records import Job
 from fcst.scenarios import ChangeHow, DriverChange, Scenario
 from fcst.services import adjustments, forecasts, scenarios
 from fcst.ui.text import plain
-from tests.pages.test_pages import components, open_page, words
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
+from tests.pages.opening import components, open_page, page_text
 from tests.shop_with_drivers import MODEL, forecast, load_shop
 
 
@@ -42,7 +42,7 @@ def chart(at: AppTest) -> str:
 
 def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> None:
     at = what_if(job, item="item5")
-    assert plain("Effect over all items, promo: +") in words(at)
+    assert plain("Effect over all items, promo: +") in page_text(at)
     at.text_input(key="scenario_name").set_value("Fair")
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
@@ -54,7 +54,7 @@ def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> N
     assert change.change == DriverChange("promo", first, first + timedelta(weeks=1), ChangeHow.TO, 1.0)
     assert (change.scope, change.n_items) == ("item item5", 1)
     assert "scenario Fair" in chart(at)
-    assert "**promo** on 100% of the week" in words(at)
+    assert "**promo** on 100% of the week" in page_text(at)
     numbers = at.dataframe[0].value
     assert list(numbers["Items"]) == ["Item item5", "All items"]
     assert (numbers["units1"] > numbers["plan"]).all()
@@ -64,7 +64,7 @@ def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> N
 def test_price_is_changed_by_percent(job: Job) -> None:
     at = what_if(job)
     at.selectbox(key="changed_driver").select("price").run()
-    assert plain("Past prices: -20 % to") in words(at)
+    assert plain("Past prices: -20 % to") in page_text(at)
     at.number_input(key="changed_to_price_by").set_value(-15.0)
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
@@ -109,12 +109,12 @@ def test_scenario_is_applied_to_the_plan(job: Job) -> None:
 def test_run_without_effects_shows_what_to_do(load_dataset: Callable[..., Dataset]) -> None:
     plain = run(load_dataset(n_items=2, n_weeks=60), 2, models=("Naive",), n_windows=0)
     at = what_if(plain)
-    assert "Load drivers on the page Dataset" in words(at)
+    assert "Load drivers on the page Dataset" in page_text(at)
     assert not [button for button in at.button if button.key == "change_driver"]
 
 
 def test_missing_scenario_shows_a_message(job: Job) -> None:
-    assert "This run has no scenario 99" in words(what_if(job, scenario="99"))
+    assert "This run has no scenario 99" in page_text(what_if(job, scenario="99"))
 
 
 def test_refused_name_shows_a_message_and_creates_nothing(job: Job) -> None:
@@ -123,5 +123,5 @@ def test_refused_name_shows_a_message_and_creates_nothing(job: Job) -> None:
     at.text_input(key="scenario_name").set_value("Fair")
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
-    assert "Choose another name" in words(at)
+    assert "Choose another name" in page_text(at)
     assert len(scenarios.list_scenarios(job)) == 1

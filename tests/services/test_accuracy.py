@@ -18,22 +18,12 @@ from fcst.filters import only
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, jobs
-from fcst.specs import JobSpec
 from fcst.store import attempts
 from fcst.store.database import transaction
-from fcst.store.jobs import freeze_ended
 from fcst.store.sales import job_totals
+from tests.computed_runs import make_earlier_version, run, statement, write_correlated, write_rows
 
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
-
-
-def run(dataset: Dataset, n_items: int, **spec: object) -> Job:
-    items = jobs.choose_largest(dataset, n_items)
-    job_id = jobs.submit_job(dataset.dataset_id, items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
-    while claimed := attempts.claim(str(uuid.uuid4()), 1):
-        run_batch(claimed[0].batch_id, claimed[0].attempt)
-    freeze_ended()
-    return jobs.get_job(job_id)
 
 
 def item_history(job: Job, unique_id: str) -> pd.DataFrame:
@@ -57,26 +47,6 @@ def weeks_of(job: Job) -> pd.DataFrame:
             for side in ("lo", "hi")
         }
     )
-
-
-def write_correlated(path: Path) -> Path:
-    """Writes sales of four items with a common shock; two of them have a promotion-only week in each window."""
-    rng = np.random.default_rng(4)
-    together = 100 * rng.lognormal(0, 0.25, 110)
-    lines = ["date,item_nbr,unit_sales,onpromotion"]
-    for item in range(1, 5):
-        for week, level in enumerate(together * item * rng.lognormal(0, 0.05, 110)):
-            is_promoted = item in (2, 3) and week in (110 - 4, 110 - 20)
-            for offset in (0, 6):
-                day = np.datetime64("2020-01-05") + 7 * week + offset
-                lines.append(f"{day},item{item},{level / 2:.2f},{is_promoted}")
-    path.write_text("\n".join(lines))
-    return path
-
-
-@pytest.fixture
-def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
-    return once("shaken", lambda: run(load_dataset(write_correlated(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
 def test_all_windows_of_all_models_are_stored_by_week(job: Job) -> None:
@@ -217,27 +187,6 @@ def test_error_correlation_without_backtest_is_the_prior(load_dataset: Callable[
 # Runs made or begun by an earlier version
 
 
-def make_earlier_version(job: Job, items: list[str]) -> None:
-    """Reduces items to the rows of a version without backtests."""
-    with transaction() as cur:
-        values = {"job_id": job.job_id, "items": items}
-        cur.execute(
-            "UPDATE fcst_app.metrics SET sq_error = NULL, pinball = NULL, smape = NULL, mase = NULL, rmsse = NULL,"
-            " scaled_crps = NULL, coverage = '{}', mean_width = '{}', msis = '{}'"
-            " WHERE job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
-            values,
-        )
-        for statement in (
-            "DELETE FROM fcst_app.metrics"
-            " WHERE model = 'Naive' AND job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
-            "DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
-            "UPDATE fcst_app.job_items SET provenance = NULL WHERE job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
-            "UPDATE fcst_app.batch_status SET is_summed = false WHERE job_id = %(job_id)s",
-            "DELETE FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s",
-        ):
-            cur.execute(statement, values)
-
-
 def test_items_of_an_earlier_version_do_not_distort_accuracy_of_others(job: Job) -> None:
     before = accuracy.list_accuracy(job, "item").set_index(["model", "item"])
     make_earlier_version(job, ["item1", "item2", "item3"])
@@ -261,12 +210,6 @@ def test_run_of_an_earlier_version_keeps_its_measures(job: Job) -> None:
 
 
 # Sums stored by batch
-
-
-def statement(text: str, job: Job) -> list[dict]:
-    with transaction() as cur:
-        cur.execute(text, {"job_id": job.job_id})
-        return cur.fetchall() if cur.description else []
 
 
 def test_sums_are_stored_when_a_batch_completes_and_renewed_after_a_retry(
@@ -303,17 +246,6 @@ def test_run_without_a_backtest_stores_no_sums(load_dataset: Callable[..., Datas
 
 
 # Undefined values are NULL and counted
-
-
-def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
-    lines = ["date,item_nbr,unit_sales"]
-    for item, weeks in units.items():
-        for week, sold in enumerate(weeks):
-            for offset in (0, 6):
-                day = np.datetime64("2020-01-05") + 7 * (week + 80 - len(weeks)) + offset
-                lines.append(f"{day},{item},{sold / 2}")
-    path.write_text("\n".join(lines))
-    return path
 
 
 @pytest.fixture

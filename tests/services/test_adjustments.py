@@ -19,8 +19,8 @@ from fcst.job_records import Job
 from fcst.services import adjustments, comparison, datasets, exports, forecasts
 from fcst.services.adjustments import Change
 from fcst.store.database import transaction
+from tests.computed_runs import run
 from tests.conftest import write_sales
-from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
 

@@ -16,8 +16,8 @@ from fcst.services import adjustments, attention, forecasts, jobs
 from fcst.services.adjustments import Change
 from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
+from tests.computed_runs import run
 from tests.conftest import write_sales
-from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
 WITHOUT_REASONS = """

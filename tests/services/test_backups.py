@@ -55,10 +55,11 @@ from fcst.store import scenarios as stored_scenarios
 from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
+from tests.computed_runs import run
 from tests.conftest import admin, wait_until, write_sales
 from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
+from tests.restoring import restored_from
 from tests.servers import read
-from tests.services.test_accuracy import run
 from tests.store.old_versions import LATEST, leave, tables
 
 
@@ -125,14 +126,6 @@ def test_restore_brings_back_all_data_and_work_continues(full: Job, file: Path, 
     again = run(datasets.get_dataset(full.dataset_id), 3, models=("SeasonalNaive",))
     assert (again.job_id, again.n_completed) == (3, 3)
     assert jobs.retry_job(2) == 1
-
-
-def restored_from(before: dict, after: dict) -> str:
-    """Returns the file that the only new action names; asserts that nothing else has changed."""
-    (action,) = [row for row in after["actions"] if row not in before["actions"]]
-    assert (action["action"], action["noun"], action["number"]) == ("restore", "schema", LATEST)
-    assert after | {"actions": before["actions"]} == before
-    return action["words"]
 
 
 def test_backup_of_a_running_run_resumes_after_restore(

@@ -11,8 +11,8 @@ from fcst.filters import only
 from fcst.job_records import Job
 from fcst.services import comparison, datasets, forecasts
 from fcst.specs import JobSpec
+from tests.computed_runs import run
 from tests.conftest import write_sales
-from tests.services.test_accuracy import run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from fcst.specs import IngestSpec, JobSpec
 from fcst.store import drivers as stored
 from fcst.store import ingests
 from tests.conftest import write_sales
-from tests.engine.test_learning import ingest_plan, load_plan
+from tests.engine.learning_runs import ingest_plan, load_plan
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from fcst.services.forecasts import list_items
 from fcst.settings import load_settings
 from fcst.store.database import transaction
 from fcst.ui import downloads
-from tests.services.test_accuracy import run
-from tests.unit.test_escaping import cells
+from tests.computed_runs import run
+from tests.nasty_text import cells
 
 UNSAFE_KEYS = [
     "=cmd|'/c calc'!A1",

@@ -16,8 +16,8 @@ from fcst.records import Group
 from fcst.services import adjustments, datasets, forecasts, hierarchy, jobs
 from fcst.services.adjustments import Change
 from fcst.store.database import transaction
-from tests.services.test_accuracy import run
-from tests.services.test_attributes import JOINED, N_WEEKS, write_shop
+from tests.computed_runs import run
+from tests.shop_with_attributes import JOINED, N_WEEKS, write_shop
 
 MODEL, H, CORRELATION = "Naive", 8, 0.4
 

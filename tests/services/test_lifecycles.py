@@ -16,8 +16,8 @@ from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.services import accuracy, datasets, forecasts, jobs, lifecycles
 from fcst.specs import IngestSpec, JobSpec
 from tests.conftest import write_sales
-from tests.engine.test_learning import run, submit
-from tests.engine.test_task import exported
+from tests.engine.learning_runs import run, submit
+from tests.engine.tasks import exported
 
 FAR = date(2021, 12, 31)
 

@@ -4,10 +4,8 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fcst.cli.main import main
@@ -16,7 +14,6 @@ from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
 from fcst.filters import only
-from fcst.job_records import Job
 from fcst.records import ItemResult, LostSales
 from fcst.services import forecasts, jobs, lost_sales
 from fcst.specs import JobSpec
@@ -24,41 +21,11 @@ from fcst.states import Outcome, Stage
 from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from tests.engine.test_learning import run as run_with_learning
-from tests.engine.test_task import run_all
+from tests.engine.learning_runs import run as run_with_learning
+from tests.engine.tasks import run_all
+from tests.shop_with_stockouts import run, write_stock_outs
 
-N_WEEKS = 80
-STOCKOUT_WEEKS = {"item1": range(60, 64), "item2": range(70, 71), "item4": range(0)}
 SPEC = JobSpec(models=("WindowAverage",), h=4, n_windows=1, batch_size=2)
-
-
-def write_stock_outs(path: Path, has_flag: bool = False) -> None:
-    """Writes sales of three items with stock-out weeks, and of `item3`, which sells intermittently."""
-    rng, first = np.random.default_rng(2), date(2020, 1, 5)
-    lines = ["date,item,units" + (",in_stock" if has_flag else "")]
-    for week in range(N_WEEKS):
-        for place, (item, out) in enumerate(STOCKOUT_WEEKS.items(), 1):
-            is_in = week not in out
-            for day in (0, 6):
-                units = int(rng.poisson(25 * place)) if is_in else 0
-                flag = f",{int(is_in)}" if has_flag else ""
-                lines.append(f"{first + timedelta(weeks=week, days=day)},{item},{units}{flag}")
-        if rng.random() < 0.4 or week == 0:
-            lines.append(f"{first + timedelta(weeks=week)},item3,20" + (",1" if has_flag else ""))
-    path.write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def dataset(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
-    write_stock_outs(tmp_path / "stock.csv")
-    return load_dataset(tmp_path / "stock.csv", name="stock")
-
-
-def run(dataset: Dataset, skips: bool) -> Job:
-    spec = jobs.make_spec(4, ["WindowAverage"], 4, [80], 2, 1, skips)
-    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), spec)
-    run_all(job_id)
-    return jobs.get_job(job_id)
 
 
 def columns(job_id: int) -> dict[str, tuple]:

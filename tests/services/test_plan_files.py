@@ -31,7 +31,7 @@ from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
 from fcst.settings import Settings
 from fcst.store.database import transaction
 from fcst.ui import downloads
-from tests.services.test_accuracy import run
+from tests.computed_runs import run
 
 MODEL = "WindowAverage"
 UNSAFE_KEYS = [

@@ -21,10 +21,10 @@ from fcst.specs import JobSpec
 from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
+from tests.computed_runs import run
 from tests.conftest import fail_batch, wait_until
+from tests.engine.large_jobs import large_job, large_template
 from tests.engine.seen import check_items
-from tests.engine.test_scale import large_job, large_template
-from tests.services.test_accuracy import run
 from tests.store.old_versions import tables
 
 __all__ = ["large_job", "large_template"]  # fixtures

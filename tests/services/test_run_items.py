@@ -23,7 +23,7 @@ from fcst.specs import JobSpec
 from fcst.store import sales
 from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
-from tests.services.test_item_selection import LAST, SIGNS, folded, insert_dataset, random_items
+from tests.random_items import LAST, SIGNS, folded, insert_dataset, random_items
 
 H = 4
 MODEL, OTHER = "Auto", "Naive"

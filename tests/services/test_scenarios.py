@@ -23,7 +23,7 @@ from fcst.services.scenario_files import open_scenarios, scenario_file_name
 from fcst.store import scenarios as stored
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from tests.engine.test_learning import load_plan
+from tests.engine.learning_runs import load_plan
 from tests.shop_with_drivers import MODEL, H, forecast, load_shop
 
 

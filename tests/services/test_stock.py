@@ -22,8 +22,8 @@ from fcst.services.adjustments import Change
 from fcst.specs import IngestSpec
 from fcst.stock import GroupSettings, StockFigures, StockSettings
 from fcst.store.database import transaction
+from tests.computed_runs import run
 from tests.conftest import write_sales
-from tests.services.test_accuracy import run
 
 N_ITEMS = 7
 OVERRIDES = StockSettings(14, 7, 0.8)

@@ -22,7 +22,7 @@ from fcst.store import accuracy as kept
 from fcst.store import forecasts as stored
 from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
-from tests.services.test_item_selection import LAST, insert_dataset
+from tests.random_items import LAST, insert_dataset
 
 H, W, LEVEL = 4, 3, (80, 95)
 QUANTILES = np.array([0.1, 0.025, 0.9, 0.975])  # of lo and hi, by level

@@ -5,8 +5,8 @@ from psycopg2 import sql
 from fcst.escaping import for_spreadsheet
 from fcst.store import queries
 from fcst.store.database import transaction
-from tests.unit.ingest.test_bad_input import KEYS
-from tests.unit.test_escaping import STAY, nasty_keys
+from tests.nasty_files import KEYS
+from tests.nasty_text import STAY, nasty_keys
 
 
 def test_sql_and_python_escape_all_texts_alike(database: str) -> None:

@@ -273,3 +273,16 @@ def test_frames_are_shown_in_one_module_which_escapes_them() -> None:
 )
 def test_no_element_stores_media_served_without_sign_in(name: str) -> None:
     assert uses(name) == set()
+
+
+def test_no_test_module_imports_another() -> None:
+    tests = PROJECT / "tests"
+    found = [
+        f"{path.relative_to(PROJECT)}: {module}"
+        for path in tests.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (module := node.module or "").startswith("tests.")
+        and module.rpartition(".")[2].startswith("test_")
+    ]
+    assert found == []

@@ -11,7 +11,7 @@ import pytest
 from fcst.ingest import groups, pipeline
 from fcst.quality_report import QualityReport
 from tests.unit.ingest.conftest import Weekly, day, load, write
-from tests.unit.ingest.test_quality import STORES, random_rows
+from tests.unit.ingest.random_rows import STORES, random_rows
 
 
 @pytest.fixture

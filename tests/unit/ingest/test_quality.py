@@ -23,8 +23,7 @@ from fcst.quality_report import (
     UnitSums,
 )
 from tests.unit.ingest.conftest import SUNDAY, Weekly, day, filler, load, write
-
-STORES = "date,store_nbr,item_nbr,unit_sales,onpromotion"
+from tests.unit.ingest.random_rows import STORES, random_rows
 
 
 def weekly_series(**series: list[Any]) -> list[str]:
@@ -59,23 +58,6 @@ def check_rows(weekly: Weekly) -> None:
     assert report.n_rows == report.n_kept + sum(vars(report.dropped).values())
     assert all(n >= 0 for n in vars(report.dropped).values())
     assert report.n_kept >= 0
-
-
-def random_rows(chance: random.Random) -> list[str]:
-    rows = []
-    for _ in range(chance.randrange(200, 900)):
-        when, item, units = day(chance.randrange(-3, 40)), f"item {chance.randrange(8)}", str(chance.randrange(9))
-        if chance.random() < 0.1:
-            units = f"-{units}" if chance.random() < 0.7 else f"{units}.25"
-        if chance.random() < 0.03:
-            when, item, units = chance.choice(
-                [("x", item, units), (when, "", units), (when, item, "many"), ("", "", "")]
-            )
-        row = f"{when},{chance.randrange(22)},{item},{units},{chance.choice(['True', 'False', 'False', '', '2'])}"
-        if chance.random() < 0.01:
-            row += ",too,many"
-        rows += [row] * (1 + (chance.random() < 0.05))
-    return rows
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from fcst.errors import InputError
 from tests.unit.ingest.conftest import make
-from tests.unit.ingest.test_real_data import weeks_by_pandas, weeks_of
+from tests.unit.ingest.pandas_weeks import weeks_by_pandas, weeks_of
 
 # item, date, units, money
 HEADERS = {

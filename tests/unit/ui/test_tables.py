@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from fcst.escaping import for_spreadsheet
 from fcst.ui.tables import escaped_frame
-from tests.unit.test_escaping import nasty_keys
+from tests.nasty_text import nasty_keys
 
 
 def frame() -> pd.DataFrame:
