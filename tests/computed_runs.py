@@ -1,11 +1,9 @@
 """Runs with results that were written without an engine, for tests of what reads them."""
 
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from fcst.dataset_records import Dataset
 from fcst.engine.task import run_batch
@@ -39,11 +37,6 @@ def write_correlated(path: Path) -> Path:
                 lines.append(f"{day},item{item},{level / 2:.2f},{is_promoted}")
     path.write_text("\n".join(lines))
     return path
-
-
-@pytest.fixture
-def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
-    return once("shaken", lambda: run(load_dataset(write_correlated(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
 def make_earlier_version(job: Job, items: list[str]) -> None:

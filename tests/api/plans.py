@@ -3,10 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from fcst.services import jobs
-from tests.api.conftest import ApiServer, ask_database
+from tests.api.conftest import ApiServer
 from tests.servers import work
 
 MODEL = "SeasonalNaive"
@@ -20,13 +18,6 @@ def run(api: ApiServer, **more: Any) -> int:
     job_id = api.submit(**settings | more)
     work(1)
     return job_id
-
-
-@pytest.fixture
-def job_id(api: ApiServer) -> int:
-    """A run without adjustments."""
-    ask_database("DELETE FROM fcst_app.adjustments")
-    return run(api)
 
 
 def week(job_id: int, step: int) -> str:

@@ -6,9 +6,16 @@ from threading import Barrier
 
 import pytest
 
-from tests.api.conftest import ApiServer, is_problem
+from tests.api.conftest import ApiServer, ask_database, is_problem
 from tests.api.plans import MODEL, H, adjust, change_body, listed, plan, run, week
 from tests.servers import work
+
+
+@pytest.fixture
+def job_id(api: ApiServer) -> int:
+    """A run without adjustments."""
+    ask_database("DELETE FROM fcst_app.adjustments")
+    return run(api)
 
 
 def test_item_is_changed_in_each_way(api: ApiServer, job_id: int) -> None:

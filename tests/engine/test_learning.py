@@ -17,8 +17,10 @@ from fcst.states import Stage
 from fcst.store import attempts, learning
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from tests.engine.learning_runs import UPLIFT, load_plan, run, submit
+from tests.engine.learning_runs import UPLIFT, load_plan, promoted, run, submit
 from tests.engine.tasks import WORKER, exported
+
+__all__ = ["promoted"]  # fixtures
 
 
 def stage_of(job_id: int) -> Stage:

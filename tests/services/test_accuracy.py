@@ -26,6 +26,11 @@ from tests.computed_runs import make_earlier_version, run, statement, write_corr
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 
 
+@pytest.fixture
+def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
+    return once("shaken", lambda: run(load_dataset(write_correlated(tmp_path / "shaken.csv")), 4, n_windows=2))
+
+
 def item_history(job: Job, unique_id: str) -> pd.DataFrame:
     return job_totals(job, "", only(unique_id), 1).astype({"unit_sales": float})
 

@@ -23,7 +23,9 @@ from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from tests.engine.learning_runs import run as run_with_learning
 from tests.engine.tasks import run_all
-from tests.shop_with_stockouts import run, write_stock_outs
+from tests.shop_with_stockouts import dataset, run, write_stock_outs
+
+__all__ = ["dataset"]  # fixtures
 
 SPEC = JobSpec(models=("WindowAverage",), h=4, n_windows=1, batch_size=2)
 
