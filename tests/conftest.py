@@ -1,6 +1,5 @@
 """Fixtures: a real Postgres, with a fresh copy of the migrated database for each test."""
 
-import contextlib
 import copy
 import hashlib
 import os
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import psycopg2
 import pytest
 
 from fcst.dataset_records import Dataset
@@ -25,6 +23,7 @@ from fcst.specs import IngestSpec
 from fcst.store.database import fetch_one, transaction
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
+from tests.databases import ReusedDatabase, Snapshot, admin, end_connections, restore_snapshot, take_snapshot, url
 
 T = TypeVar("T")
 SHARED = PROJECT.parent / "shared" / "data"
@@ -41,21 +40,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         cur.execute("SELECT pg_reload_conf()")
     yield where
     shutil.rmtree(home, ignore_errors=True)
-
-
-def url(server: dict[str, str], database: str) -> str:
-    return f"postgresql://{server['user']}@/{database}?host={server['host']}&port={server['port']}"
-
-
-@contextlib.contextmanager
-def admin(server: dict[str, str]) -> Iterator[psycopg2.extensions.cursor]:
-    con = psycopg2.connect(**{**server, "dbname": "postgres"})
-    con.autocommit = True
-    try:
-        with con.cursor() as cur:
-            yield cur
-    finally:
-        con.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +61,21 @@ def empty_database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
     yield from copy_database(server, monkeypatch, tmp_path, "template1")
 
 
+@pytest.fixture(scope="session")
+def reused(server: dict[str, str], template: str) -> ReusedDatabase:
+    """The database that the tests of this process use one after the other."""
+    return ReusedDatabase(server, template)
+
+
 @pytest.fixture
-def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def database(
+    server: dict[str, str], reused: ReusedDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[str]:
     """The URL of the database in use, migrated and empty, with its own home."""
-    yield from copy_database(server, monkeypatch, tmp_path, template)
+    address = url(server, reused.prepare())
+    use_database(monkeypatch, address, tmp_path)
+    yield address
+    reused.release()
 
 
 def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Path, template: str) -> Iterator[str]:
@@ -88,45 +83,42 @@ def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Pat
     name = f"test_{uuid.uuid4().hex[:12]}"
     with admin(server) as cur:
         cur.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    patch.setenv("DATABASE_URL", url(server, name))
-    patch.setenv("FCST_HOME", str(folder / "home"))
-    patch.setenv("FCST_PROCESSES", "2")
-    patch.setenv("FCST_INGEST_ROOTS", "/")  # tests read files in their own folders
-    patch.setenv("FCST_WORKER", "external")  # tests start supervisors explicitly
+    use_database(patch, url(server, name), folder)
     yield url(server, name)
     with admin(server) as cur:
         cur.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def use_database(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
+    """Sets the database in use, with a home below `folder`."""
+    patch.setenv("DATABASE_URL", address)
+    patch.setenv("FCST_HOME", str(folder / "home"))
+    patch.setenv("FCST_PROCESSES", "2")
+    patch.setenv("FCST_INGEST_ROOTS", "/")  # tests read files in their own folders
+    patch.setenv("FCST_WORKER", "external")  # tests start supervisors explicitly
+
+
 @pytest.fixture(scope="session")
-def kept() -> dict[str, object]:
-    """Results of `once` by name; the server keeps the database of each under that name."""
+def kept() -> dict[str, tuple[object, Snapshot]]:
+    """Results of `once` by name, with the rows of their databases."""
     return {}
 
 
 @pytest.fixture
-def once(server: dict[str, str], database: str, kept: dict[str, object]) -> Callable[[str, Callable[[], T]], T]:
-    """Fills the test's database with a function on the first call, and with a copy of its result on later calls."""
+def once(
+    server: dict[str, str], database: str, kept: dict[str, tuple[object, Snapshot]]
+) -> Callable[[str, Callable[[], T]], T]:
+    """Fills the test's database with a function on the first call, and with the same rows on later calls."""
 
     def fill(name: str, make: Callable[[], T]) -> T:
         current = database.partition("@/")[2].partition("?")[0]
         if name not in kept:
-            kept[name] = make()
-            with admin(server) as cur:
-                end_connections(cur, current)
-                cur.execute(f"CREATE DATABASE kept_{name} TEMPLATE {current} STRATEGY file_copy")
+            kept[name] = make(), take_snapshot(server, current)
         else:
-            with admin(server) as cur:
-                cur.execute(f"DROP DATABASE {current} WITH (FORCE)")
-                cur.execute(f"CREATE DATABASE {current} TEMPLATE kept_{name} STRATEGY file_copy")
-        return copy.deepcopy(kept[name])
+            restore_snapshot(server, current, kept[name][1])
+        return copy.deepcopy(kept[name][0])
 
     return fill
-
-
-def end_connections(cur: psycopg2.extensions.cursor, name: str) -> None:
-    """Ends all connections to a database; a database with connections cannot be copied."""
-    cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %(name)s", {"name": name})
 
 
 @pytest.fixture

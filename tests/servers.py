@@ -27,7 +27,8 @@ from fcst.store import attempts, ingests
 from fcst.store import jobs as store
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
-from tests.conftest import url, wait_until
+from tests.conftest import wait_until
+from tests.databases import url
 
 WORKER = str(uuid.uuid4())
 

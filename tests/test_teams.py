@@ -28,7 +28,8 @@ from fcst.settings import PROJECT, load_settings
 from fcst.store import workers
 from fcst.store.database import transaction
 from tests.computed_runs import run
-from tests.conftest import admin, copy_database, wait_until
+from tests.conftest import copy_database, wait_until
+from tests.databases import admin
 from tests.docs import examples
 from tests.restoring import restored_from
 from tests.store.old_versions import tables

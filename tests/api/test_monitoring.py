@@ -18,7 +18,8 @@ from fcst.services import jobs
 from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from tests.api.conftest import PASSWORD, ApiServer, ask_database, is_problem
-from tests.conftest import admin, fail_batch, wait_until
+from tests.conftest import fail_batch, wait_until
+from tests.databases import admin
 from tests.e2e.conftest import CHROMIUM
 from tests.e2e.conftest import browser as browser
 from tests.servers import WORKER, work

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg2
 
 from fcst.settings import PROJECT
-from tests.conftest import admin, url
+from tests.databases import admin, url
 from tests.engine.outages import OwnServer
 
 PATIENCE_S = 120.0

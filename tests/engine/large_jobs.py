@@ -11,7 +11,8 @@ from fcst.specs import JobSpec
 from fcst.states import Stage
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
-from tests.conftest import admin, copy_database, end_connections, url
+from tests.conftest import copy_database
+from tests.databases import admin, end_connections, url
 
 N_BATCHES, N_EVENTS, N_REASONS, LIMIT = 10_000, 50_000, 20, 500
 

@@ -14,7 +14,8 @@ import pytest
 
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
-from tests.conftest import admin, url, wait_until
+from tests.conftest import wait_until
+from tests.databases import admin, url
 from tests.engine.seen import children
 
 PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"

@@ -22,7 +22,8 @@ from fcst.errors import DatabaseUnreachable, StaleState
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts, workers
-from tests.conftest import admin, url, wait_until
+from tests.conftest import wait_until
+from tests.databases import admin, url
 from tests.engine.dask_cluster import Dask, dask
 
 __all__ = ["dask"]  # a fixture

@@ -1,14 +1,24 @@
 """Fixtures for all page tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.pages.opening import run_waiting
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scan_for_components_once() -> Iterator[None]:
+    """Streamlit reads the metadata of all installed packages at each `AppTest.run`: half of a page test's time."""
+    found = manifest_scanner.scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,8 @@ from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
 from tests.computed_runs import run
-from tests.conftest import admin, wait_until, write_sales
+from tests.conftest import wait_until, write_sales
+from tests.databases import admin
 from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
 from tests.restoring import restored_from
 from tests.servers import read

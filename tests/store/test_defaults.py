@@ -14,7 +14,8 @@ from fcst.services.health import run_checks
 from fcst.store.database import transaction
 from fcst.store.migrate import applied_version, migrate
 from tests.computed_runs import run
-from tests.conftest import admin, end_connections, url, write_sales
+from tests.conftest import write_sales
+from tests.databases import admin, end_connections, url
 
 ODD = {
     "default_transaction_isolation": "'repeatable read'",
