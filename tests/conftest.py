@@ -30,6 +30,21 @@ SHARED = PROJECT.parent / "shared" / "data"
 GUAYAS = SHARED / "favorita" / "guayas_35items_2013_2014.csv"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the cases of a test with `few(n)` as `full`, all but `n` evenly spaced ones."""
+    cases: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("few"):
+            cases.setdefault((item.path, item.originalname), []).append(item)
+    for found in cases.values():
+        n = found[0].get_closest_marker("few").args[0]
+        chosen = {round(place * (len(found) - 1) / max(n - 1, 1)) for place in range(n)}
+        for place, item in enumerate(found):
+            if place not in chosen:
+                item.add_marker("full")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The connection of this test run's server; the server stops and its data are deleted with its home."""

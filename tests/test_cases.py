@@ -53,6 +53,7 @@ def require_cases() -> None:
         pytest.skip("no ../shared/cases")
 
 
+@pytest.mark.full
 def test_all_cases_by_the_command_line(
     start_supervisor: Callable[..., subprocess.Popen], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,7 @@ def table_sizes() -> dict[str, int]:
         return sizes
 
 
+@pytest.mark.full
 def test_complete_workflow_without_the_app(command_line: None, tmp_path: Path) -> None:
     write_sales(tmp_path / "mine.csv", 6, 60)
     done = fcst("ingest", str(tmp_path / "mine.csv"), "--json")
@@ -97,6 +98,7 @@ def test_complete_workflow_without_the_app(command_line: None, tmp_path: Path) -
     assert fcst("retry", job_id).returncode == 0
 
 
+@pytest.mark.full
 def test_status_reports_a_stalled_run(database: str, load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset()
     job_id = str(jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec()))
@@ -110,6 +112,7 @@ def test_status_reports_a_stalled_run(database: str, load_dataset: Callable[...,
     jobs.cancel_job(int(job_id))
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     "args",
     [
@@ -254,6 +257,7 @@ def test_doctor_suggests_migrate_without_a_schema(empty_database: str) -> None:
     assert fcst("doctor").returncode == 0
 
 
+@pytest.mark.full
 def test_every_command_has_help() -> None:
     names = "sample ingest datasets submit status batches cancel retry metrics lost-sales export"
     for name in f"{names} migrate backup restore prune delete worker doctor".split():
@@ -261,6 +265,7 @@ def test_every_command_has_help() -> None:
         assert done.returncode == 0 and "usage:" in done.stdout
 
 
+@pytest.mark.full
 def test_ingest_loads_the_sample(command_line: None, tmp_path: Path) -> None:
     made = fcst("sample", str(tmp_path / "made"), "--items", "12", "--stores", "2", "--years", "1.2", "--seed", "3")
     assert made.returncode == 0, made.stderr
@@ -271,6 +276,7 @@ def test_ingest_loads_the_sample(command_line: None, tmp_path: Path) -> None:
     assert fcst("sample", str(tmp_path / "made")).returncode == 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("file", "n_items", "n_weeks"),
     [

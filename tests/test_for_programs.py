@@ -19,6 +19,8 @@ from tests.conftest import wait_until
 from tests.docs import examples
 from tests.servers import free_port, serve, stop
 
+pytestmark = pytest.mark.full
+
 COMMANDS = re.sub(r"\\\n\s+", "", "".join(examples("how-to/programs.md", "sh"))).splitlines()
 
 

@@ -124,6 +124,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "fcst-" in line] == []
 
 
+@pytest.mark.full
 def test_services_run_as_documented(load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch) -> None:
     (settings,) = [text for text in UNITS_AND_SETTINGS if not text.startswith("# /etc")]
     names = dict(line.split("=", 1) for line in settings.splitlines())
@@ -170,6 +171,7 @@ def answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.full
 def test_commands_run_as_documented(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     run(load_dataset(), 2, models=("Naive",), n_windows=0)
     with transaction() as cur:

@@ -65,6 +65,7 @@ def test_encrypted_connection_works_and_is_reported(
     assert main(["status"]) == 0
 
 
+@pytest.mark.few(1)
 @needs_pgbouncer
 @pytest.mark.parametrize(
     ("query", "said"),
@@ -90,6 +91,7 @@ def test_untrusted_server_is_refused_with_the_reason(
     assert said in output.err and PASSWORD not in output.out + output.err
 
 
+@pytest.mark.full
 @needs_pgbouncer
 def test_host_name_missing_in_the_certificate_is_refused(
     bouncer: str, certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch
@@ -100,6 +102,7 @@ def test_host_name_missing_in_the_certificate_is_refused(
     assert doctor(f"{elsewhere}&sslmode=require", monkeypatch).is_ok
 
 
+@pytest.mark.full
 @needs_pgbouncer
 def test_sslmode_require_refuses_a_server_without_tls(
     own_server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,6 +151,7 @@ def system_postgres(certificates: dict[str, Path], tmp_path_factory: pytest.Temp
     run(binaries / "pg_ctl", "stop", "-m", "immediate", "-D", data)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not SYSTEM_BINARIES or not shutil.which("psql"), reason="no other PostgreSQL on this machine")
 def test_restore_and_backup_on_an_encrypted_server_of_an_older_version(
     empty_database: str, system_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys

@@ -48,6 +48,7 @@ def strict(place: Any) -> Iterator[int]:
 # Bodies
 
 
+@pytest.mark.full
 def test_too_large_body_is_rejected(api: ApiServer) -> None:
     body = json.dumps({**GOOD, "note": "x" * 10_000_000}).encode()
     for address in ("/api/jobs", "/api/datasets", "/api/jobs/batch"):
@@ -97,6 +98,7 @@ def status_of(sock: socket.socket) -> int:
     return int(sock.recv(65_536).split(b" ")[1])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("address", ["/api/jobs", "/api/datasets"])
 @pytest.mark.parametrize("line", ["Content-Length: 100", "Transfer-Encoding: chunked"])
 def test_missing_body_times_out(strict: int, address: str, line: str) -> None:
@@ -131,6 +133,7 @@ def test_slow_clients_do_not_block_others(api: ApiServer) -> None:
             sock.close()
 
 
+@pytest.mark.few(27)
 @pytest.mark.parametrize("address", ["/api/jobs", "/api/datasets", "/api/jobs/batch"])
 @pytest.mark.parametrize(
     "body",
@@ -269,6 +272,7 @@ def test_odd_header_has_a_response(api: ApiServer, value: bytes) -> None:
 # Concurrency
 
 
+@pytest.mark.full
 def test_a_hundred_clients_and_the_pages_are_served(api: ApiServer) -> None:
     api.clear()
     job_id = api.submit(items=6, batch_size=6, n_windows=1)

@@ -139,6 +139,7 @@ def test_every_route_has_its_scope(secured: ApiServer) -> None:
     }
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 def test_route_needs_its_scope(
     secured: ApiServer, anonymous: httpx.Client, by_scope: dict[Scope, str], route: Any
@@ -328,6 +329,7 @@ def dump() -> str:
 # Cross-site requests
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -392,6 +394,7 @@ def test_preflight_is_rejected(api: ApiServer, secured: ApiServer, origin: str) 
 # Rate limits
 
 
+@pytest.mark.full
 def test_rate_limit_is_per_caller(secured: ApiServer, anonymous: httpx.Client) -> None:
     one, other = (bearer(make_token("of one name", "read")) for _ in range(2))
     with serve_api(secured.place, secured.project, FCST_API_RATE="5/minute") as server:
@@ -412,6 +415,7 @@ def test_rate_limit_is_per_caller(secured: ApiServer, anonymous: httpx.Client) -
         assert [server.get("/healthz").status_code for _ in range(9)] == [200] * 9
 
 
+@pytest.mark.full
 def test_retry_after_header_is_correct(secured: ApiServer) -> None:
     token = bearer(make_token("patient", "read"))
     with serve_api(secured.place, secured.project, FCST_API_RATE="3/second") as server:

@@ -269,6 +269,7 @@ def test_special_characters_are_kept_and_escaped_in_files(api: ApiServer) -> Non
     assert ask_database("SELECT count(*) AS n FROM fcst_app.jobs")[0]["n"] > 0
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "name",
     ["../../../tmp/fcst-evil.csv", "/etc/passwd", "~", "~nobody-there", "~nobody-there/x.csv", "a\0b.csv", ".", "..",
@@ -368,6 +369,7 @@ def test_path_outside_the_allowed_folders_reveals_nothing(secured_api: ApiServer
     assert load(secured_api, path=str(secured_api.place / "s.csv"), name="inside").status_code == 202
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize("nasty", [*ARCHIVES.values(), *TEXTS.values()], ids=[*ARCHIVES, *TEXTS])
 def test_malicious_file_is_refused(api: ApiServer, tmp_path: Path, nasty: Nasty) -> None:
     path = nasty.make(tmp_path)
@@ -386,6 +388,7 @@ def test_malicious_file_is_refused(api: ApiServer, tmp_path: Path, nasty: Nasty)
         assert finish(api, answer)["status"] == "failed"
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("odd", LOADED.values(), ids=LOADED)
 def test_odd_file_is_accepted(api: ApiServer, tmp_path: Path, odd: Nasty) -> None:
     assert load(api, path=str(odd.make(tmp_path)), **odd.options).status_code == 202

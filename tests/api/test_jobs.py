@@ -202,6 +202,7 @@ def test_failed_batch_is_retried_in_open_and_ended_runs(api: ApiServer) -> None:
     assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
 
 
+@pytest.mark.full
 def test_engine_completes_a_retried_batch(api: ApiServer) -> None:
     api.clear()
     job_id = api.submit()

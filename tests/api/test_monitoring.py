@@ -244,6 +244,7 @@ def test_docs_need_no_other_server(api: ApiServer) -> None:
     assert not re.findall(r"https?://(?!127\.0\.0\.1)[^\s\"'<]+\.(?:js|css|png|ico|woff2?)", page.text)
 
 
+@pytest.mark.full
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium")
 def test_docs_render_without_other_servers(api: ApiServer, browser: Browser) -> None:

@@ -58,6 +58,7 @@ def set_cells(**values: Any) -> Callable[[Worksheet], None]:
     return edit
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("by", Period)
 @pytest.mark.parametrize("file_format", ["xlsx", "csv"])
 @pytest.mark.parametrize("keys", [None, ["item2", "item5"]])
@@ -163,6 +164,7 @@ def test_change_between_comparison_and_saving_is_not_overwritten(api: ApiServer,
     assert plan(api, job_id, "item6")[0] == 70
 
 
+@pytest.mark.full
 def test_upload_may_be_larger_than_other_bodies(api: ApiServer, job_id: int) -> None:
     rows = [f"a_long_key_that_no_item_of_this_run_has_{number:020},1" for number in range(MAX_BODY // 60)]
     file = "\n".join([f"Key,{week(job_id, 1)}", *rows]).encode()

@@ -35,7 +35,7 @@ def run(api: ApiServer, *options: str) -> None:
 
 
 def test_responses_match_the_schema(tried: ApiServer) -> None:
-    run(tried, "--phases", "examples,coverage,fuzzing", "--max-examples", "20")
+    run(tried, "--phases", "examples,fuzzing", "--max-examples", "2")
 
 
 @pytest.mark.full

@@ -94,6 +94,7 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
 
 
+@pytest.mark.full
 def test_run_continues_while_the_app_is_down_and_a_deep_link_opens_it(
     app: dict, browser: Browser, page: Page, home: Path, port: int
 ) -> None:
@@ -113,6 +114,7 @@ def test_run_continues_while_the_app_is_down_and_a_deep_link_opens_it(
     context.close()
 
 
+@pytest.mark.full
 def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page: Page, tmp_path: Path) -> None:
     """A German export: semicolons, decimal commas, German column names, cp1252, and one invalid row."""
     days = pd.date_range("2023-01-01", "2023-12-30")
@@ -164,6 +166,7 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
     expect(page.get_by_text("There is no dataset", exact=False)).to_be_visible()
 
 
+@pytest.mark.full
 def test_cancelled_run_is_completed_by_a_retry(app: dict, page: Page) -> None:
     page.goto(f"{app['url']}/new-run?n=24")
     expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
@@ -175,6 +178,7 @@ def test_cancelled_run_is_completed_by_a_retry(app: dict, page: Page) -> None:
     expect(page.get_by_text("24 of 24", exact=True)).to_be_visible(timeout=120_000)
 
 
+@pytest.mark.full
 def test_no_process_remains_after_the_app_has_stopped(app: dict, home: Path) -> None:
     stop(app["process"])
     wait_until(lambda: not list(processes_of(home)), 40, "for the supervisor and the server to end")
@@ -191,6 +195,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
+@pytest.mark.full
 def test_page_recovers_automatically_with_its_database(place: Path, browser: Browser, page: Page) -> None:
     port = free_port()
     process = serve_own(place, port)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import BROWSER, Desk, serve_own, settled, stop
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 MAIN = "document.querySelector('[data-testid=\"stMain\"]')"
 

@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import write_sales
 from tests.e2e.conftest import BROWSER, file_of, settled
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 MOST_CLICKS = 6
 

@@ -24,7 +24,7 @@ from fcst.store import workers
 from tests.e2e.conftest import BROWSER, control, settled
 from tests.servers import WORKER, free_port, load_here, own_database, serve_own, stop, work
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 MODEL = "SeasonalNaive"
 N_ITEMS, N_WEEKS, NEWER_WEEKS = 14, 110, 111

@@ -64,6 +64,7 @@ def other_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         server.shutdown()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_page_on_another_port_is_rejected(desk: Desk, visit: Any, other_site: int, host: str) -> None:
     page: Page = visit()

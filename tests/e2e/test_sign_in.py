@@ -145,6 +145,7 @@ def test_nothing_is_shown_before_sign_in_and_the_requested_page_after(
     assert not (found := faults(page, folder, "account")), "\n".join(found)
 
 
+@pytest.mark.full
 def test_viewer_can_read_and_analyst_actions_are_logged_by_name(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
@@ -194,6 +195,7 @@ def test_viewer_can_read_and_analyst_actions_are_logged_by_name(office: Office, 
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.full
 def test_visitor_without_a_role_sees_nothing(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/runs", "eve@elsewhere.example")
@@ -204,6 +206,7 @@ def test_visitor_without_a_role_sees_nothing(office: Office, visit: Callable[[],
     page.get_by_role("button", name="Sign out").click()
 
 
+@pytest.mark.full
 def test_live_page_shows_nothing_after_the_role_is_removed(office: Office, visit: Callable[[], Page]) -> None:
     job_id = jobs.submit_job(1, Selection(keys=("item1",)), JobSpec(models=("Naive",), h=4), "waits")
     page = visit()
@@ -221,6 +224,7 @@ def test_live_page_shows_nothing_after_the_role_is_removed(office: Office, visit
         jobs.cancel_job(job_id)
 
 
+@pytest.mark.full
 def test_uploads_need_run_scope(office: Office, visit: Callable[[], Page], tmp_path: Path) -> None:
     """The upload route of Streamlit accepts any open session, also of visitors who are not signed in."""
     for who, status in (("", 403), ("vera@audit.example", 403), ("ann@shop.example", 204)):
@@ -253,6 +257,7 @@ def keep_session(found: list[str]) -> Callable[[str | bytes], None]:
     return keep
 
 
+@pytest.mark.full
 def test_downloads_need_a_signed_link(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
@@ -271,6 +276,7 @@ def test_downloads_need_a_signed_link(office: Office, visit: Callable[[], Page])
         assert wrong != address and status_of(wrong) == 403, wrong
 
 
+@pytest.mark.full
 def test_programs_need_a_token_and_its_scope(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, office.url, "ada@shop.example")

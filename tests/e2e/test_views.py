@@ -155,6 +155,7 @@ def address_of(desk: Desk, name: str) -> str:
     return LINKS[name][0].format(**values, sample=SAMPLE, item=item, family=family)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", LINKS)
 def test_link_shows_its_view_in_all_window_sizes(desk: Desk, page: Page, tmp_path: Path, name: str) -> None:
     """Screenshots are saved in the folder FCST_PICTURES, if set."""
@@ -169,6 +170,7 @@ def test_link_shows_its_view_in_all_window_sizes(desk: Desk, page: Page, tmp_pat
 FEW = ("forecasts", "run")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.full) for name in LINKS]
 )
@@ -190,6 +192,7 @@ def check_view(page: Page, desk: Desk, name: str) -> None:
     assert view_in(page.url) == view_in(address_of(desk, name))
 
 
+@pytest.mark.full
 def test_view_of_a_run_is_kept_on_refresh_and_stops_refreshing_at_its_end(desk: Desk, page: Page) -> None:
     job_id = desk.submit("live")
     address = f"{desk.url}/runs?job={job_id}&stage=submitted&sort=number"
@@ -215,6 +218,7 @@ def test_view_of_a_run_is_kept_on_refresh_and_stops_refreshing_at_its_end(desk: 
     assert page.url == address
 
 
+@pytest.mark.full
 def test_search_of_runs_is_kept_on_refresh(desk: Desk, page: Page) -> None:
     job_id = desk.submit("searched for")
     page.goto(f"{desk.url}/runs")
@@ -255,6 +259,7 @@ def test_back_and_forward_restore_views(desk: Desk, page: Page) -> None:
     expect(page.get_by_role("button", name="Retry").first).to_be_visible()
 
 
+@pytest.mark.full
 def test_filtered_runs_are_cancelled_and_retried_together(desk: Desk, page: Page) -> None:
     plans = [desk.submit("plan A"), desk.submit("plan B")]
     other = desk.submit("other")
@@ -274,6 +279,7 @@ def test_filtered_runs_are_cancelled_and_retried_together(desk: Desk, page: Page
         assert [jobs.get_job(job_id).status for job_id in (*plans, other)] == [status, status, "submitted"]
 
 
+@pytest.mark.full
 def test_failures_are_grouped_by_reason_and_retried_by_group(desk: Desk, page: Page) -> None:
     job_id = desk.submit_broken("torn")
     page.goto(f"{desk.url}/runs?job={job_id}&view=failures")
@@ -288,6 +294,7 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(desk: Desk, page: P
     expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
 
 
+@pytest.mark.full
 def test_unknown_keys_of_a_pasted_list_are_named(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/new-run?take=list")
     keys = jobs.list_keys(desk.finished)
@@ -299,6 +306,7 @@ def test_unknown_keys_of_a_pasted_list_are_named(desk: Desk, page: Page) -> None
     expect(cells(page, 1)).to_have_text([keys[0], keys[2]])
 
 
+@pytest.mark.full
 def test_link_reproduces_the_random_items(desk: Desk, page: Page, visit: Callable[[], Page]) -> None:
     page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=random&n=5")
     page.get_by_text("Advanced", exact=True).click()
@@ -316,6 +324,7 @@ def test_link_reproduces_the_random_items(desk: Desk, page: Page, visit: Callabl
     expect(cells(colleague, 1)).to_have_text(chosen)
 
 
+@pytest.mark.full
 def test_new_run_from_a_run_has_its_items_and_models(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs?job={desk.finished}")
     page.get_by_role("button", name="New run with these settings").click()
@@ -353,6 +362,7 @@ def test_cancel_by_one_visitor_is_shown_to_others(desk: Desk, visit: Callable[[]
         expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
 
 
+@pytest.mark.full
 def test_open_page_restores_its_view_after_a_server_restart(desk: Desk, page: Page) -> None:
     job_id = desk.submit("restarted")
     address = f"{desk.url}/runs?job={job_id}&view=history"
@@ -368,6 +378,7 @@ def test_open_page_restores_its_view_after_a_server_restart(desk: Desk, page: Pa
     assert page.url == address and page.evaluate("window.isTheSamePage") is True
 
 
+@pytest.mark.full
 def test_forecast_is_adjusted_and_undone(desk: Desk, page: Page) -> None:
     item = item_of(desk)[0]
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&item={item}&model=SeasonalNaive")
@@ -405,6 +416,7 @@ def number(words: str) -> float:
     return float(re.findall(r"[\d,.]*\d", words)[-1].replace(",", ""))
 
 
+@pytest.mark.full
 def test_downloaded_files_match_their_links(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&q={item_of(desk)[0]}")
     expect(page.get_by_text("1 item shown", exact=False)).to_be_visible()

@@ -17,7 +17,7 @@ from tests.e2e.conftest import BROWSER, file_of, settled
 from tests.servers import free_port, load_here, own_database, serve_own, stop
 from tests.shop_with_drivers import MODEL, forecast, load_shop
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 DAIRY = RunFilter(families=("DAIRY",))
 

@@ -156,6 +156,7 @@ def run_through(clocks: Clocks, clock: Clock, jumps: tuple[int, ...], dataset: D
     watch_to_the_end(job_id)
 
 
+@pytest.mark.full
 def test_run_keeps_its_batches_when_the_database_clock_jumps(clocks: Clocks, start, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start()
@@ -273,6 +274,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seconds", [DAY, -DAY])
 def test_rate_limit_is_correct_after_a_clock_jump(clock: Callable[[], Clock], seconds: int) -> None:
     of_app = clock()
@@ -298,6 +300,7 @@ def test_rate_limit_is_correct_after_a_clock_jump(clock: Callable[[], Clock], se
         app.stdin.close()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 def test_sign_out_uses_the_clock_of_the_app(clocks: Clocks, seconds: int) -> None:
     """The clock of the database may be behind or ahead; it must not keep earlier sign-ins or end later ones."""

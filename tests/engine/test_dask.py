@@ -16,6 +16,8 @@ from tests.engine.dask_cluster import Dask, dask
 from tests.engine.faults import sitecustomize as faults
 from tests.engine.seen import SLOW, check_items, finish, forecasts_of, is_processing, reasons_of, submit
 
+pytestmark = pytest.mark.full
+
 __all__ = ["dask"]  # a fixture
 
 FAULTS = str(Path(faults.__file__).parent)

@@ -269,6 +269,7 @@ def test_worker_is_rechecked_until_usable_and_after_losing_the_database(dask: Da
     assert pool.problem == ""
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("address", "words"),
     [("tcp://127.0.0.1:9", "cannot be reached; trying again"), ("nonsense://x", "cannot be used: .*nonsense")],

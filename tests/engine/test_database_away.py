@@ -22,6 +22,8 @@ from tests.conftest import wait_until, write_sales
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
 from tests.engine.seen import SLOW, check_items, children, finish, is_running, submit
 
+pytestmark = pytest.mark.full
+
 __all__ = ["own_server"]  # a fixture
 
 N_ITEMS = 30

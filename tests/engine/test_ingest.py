@@ -68,6 +68,7 @@ def assert_nothing_is_left() -> None:
     assert_no_working_folder()
 
 
+@pytest.mark.full
 def test_progress_grows_to_the_end(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     start_supervisor()
@@ -135,6 +136,7 @@ def test_ingest_is_retried_after_its_process_is_killed(start_supervisor: Callabl
     assert_no_working_folder()
 
 
+@pytest.mark.full
 def test_ingest_is_taken_over_after_its_supervisor_is_killed(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     first = start_supervisor(FCST_LEASE_S="2")
@@ -182,6 +184,7 @@ def test_deleting_a_dataset_deletes_its_data_once_its_runs_have_ended(load_datas
         datasets.delete_dataset(dataset.dataset_id)
 
 
+@pytest.mark.full
 def test_refused_file_leaves_only_its_report(start_supervisor: Callable, tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     write_sales(path, 3, 20)

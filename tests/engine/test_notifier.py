@@ -191,6 +191,7 @@ def test_slow_response_does_not_block_other_deliveries(
     assert len(notifications.list_undelivered(10)) == 2
 
 
+@pytest.mark.full
 def test_deliveries_are_saved_before_the_slowest_response(
     load_dataset: Callable[..., Dataset], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +257,7 @@ def test_delivered_notifications_are_deleted_after_days(ended: int, receiver: Re
         assert cur.fetchone() == {"n": 1}
 
 
+@pytest.mark.full
 def test_supervisor_with_webhook_stays_for_pending_notifications(
     ended: int, receiver: Receiver, start_supervisor: Callable[..., subprocess.Popen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +275,7 @@ def test_supervisor_with_webhook_stays_for_pending_notifications(
     assert len(receiver.messages()) == 1 and not has_work()
 
 
+@pytest.mark.full
 def test_supervisor_delivers_each_end_also_after_a_retry(
     load_dataset: Callable[..., Dataset], receiver: Receiver, start_supervisor: Callable[..., object]
 ) -> None:

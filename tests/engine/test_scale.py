@@ -147,6 +147,7 @@ def test_released_batch_is_claimed_next(dataset_id: int) -> None:
 # Active batches
 
 
+@pytest.mark.full
 def test_active_batches_are_limited_to_the_processes(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor(FCST_PROCESSES="2")

@@ -50,6 +50,7 @@ def test_supervisor_loads_runs_and_exits_when_idle(start_supervisor, tmp_path: P
     assert supervisor_lock.holder(path) is None and not supervisor_lock.has_crashed(path)
 
 
+@pytest.mark.full
 def test_bad_file_fails_its_ingest_with_the_reason(start_supervisor, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-11,a,many\n")
@@ -107,6 +108,7 @@ def test_saved_items_are_not_computed_again_after_a_crash(start_supervisor, load
     assert by_attempt[1] > 0 and by_attempt[1] + by_attempt[2] == 60
 
 
+@pytest.mark.full
 def test_killed_idle_workers_are_replaced(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     supervisor = start_supervisor()
@@ -164,6 +166,7 @@ def test_killed_supervisor_is_replaced_by_another(start_supervisor, faultless, t
     assert "its supervisor was lost" in reasons_of(job_id)
 
 
+@pytest.mark.full
 def test_supervisor_with_an_older_version_stops_without_losing_items(start_supervisor, load_dataset) -> None:
     """A newer version has upgraded the schema in the meantime."""
     dataset = load_dataset(n_items=40)
@@ -285,6 +288,7 @@ def test_frozen_worker_is_detected(start_supervisor, load_dataset) -> None:
 # Cancel, retry, stop
 
 
+@pytest.mark.full
 def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor()
@@ -359,6 +363,7 @@ def test_failing_batch_does_not_stop_the_others(start_supervisor, load_dataset) 
     assert {row.reason for row in jobs.list_failures(job_id)} == {failed.error}
 
 
+@pytest.mark.full
 def test_second_supervisor_in_the_same_home_exits(start_supervisor) -> None:
     start_supervisor()
     path = supervisor_lock.lock_path(load_settings())

@@ -8,6 +8,8 @@ import pytest
 from fcst.settings import PROJECT
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
 
+pytestmark = pytest.mark.full
+
 __all__ = ["own_server"]  # a fixture
 
 _spec = importlib.util.spec_from_file_location("torture", PROJECT / "tests" / "benchmarks" / "torture.py")

@@ -58,6 +58,7 @@ def test_path_in_the_users_home_is_read(local: ApiServer) -> None:
     assert is_problem(answer, 422, "has no column for item") and "hunter2" not in answer.text
 
 
+@pytest.mark.full
 def test_uploads_are_not_readable_by_path(secured_api: ApiServer, place: Path) -> None:
     """Even if the folder of uploads is inside an allowed folder."""
     uploads = place / "home" / "uploads" / "0"

@@ -40,6 +40,7 @@ def is_closed(sock: socket.socket) -> bool:
     return True
 
 
+@pytest.mark.full
 def test_incomplete_request_head_times_out(api: ApiServer) -> None:
     """An empty head, a head without its last line, and an endless head."""
     whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -58,6 +59,7 @@ def test_incomplete_request_head_times_out(api: ApiServer) -> None:
     assert api.get("/healthz").status_code == 200
 
 
+@pytest.mark.full
 def test_idle_connection_is_kept_longer_than_clients_keep_it(api: ApiServer) -> None:
     """Clients keep idle connections for 5 s. If the server closed them then, a request sent at that time would fail."""
     with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
@@ -110,6 +112,7 @@ def test_body_in_small_pieces_is_read(api: ApiServer) -> None:
     assert api.post("/api/jobs", content=pieces()).status_code == 422
 
 
+@pytest.mark.full
 def test_slow_request_and_open_session_are_not_cut_off(api: ApiServer) -> None:
     with session(api.port) as visitor, half_sent(api.port, b"") as sock:
         visitor.run()
@@ -155,6 +158,7 @@ def test_sessions_per_user_are_limited(secured_api: ApiServer) -> None:
         assert status_of_session(secured_api.port) == 101
 
 
+@pytest.mark.full
 def test_server_raises_its_limit_of_open_files(place: Path) -> None:
     """Each page needs four; the default soft limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

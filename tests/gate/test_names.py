@@ -65,17 +65,30 @@ def filled(headers: dict[str, str], port: int) -> dict[str, str]:
     return {name: value.replace("{port}", str(port)) for name, value in headers.items()}
 
 
+def check_refused(server: ApiServer, route: str, headers: dict[str, str], status: int) -> None:
+    for method in ("GET", "OPTIONS") if "Origin" in headers else ("GET", "PUT"):
+        answer = httpx.request(method, f"{server.url}{route}", headers=filled(headers, server.port))
+        assert answer.status_code == status, (method, route, answer.text[:200])
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert "set-cookie" not in answer.headers and len(answer.text) < 500
+
+
+def test_each_route_rejects_other_sites_and_host_names(api: ApiServer, secured_api: ApiServer) -> None:
+    """Each route with one of the headers, and each of the headers with one route."""
+    refused = [*REFUSED, *FETCHED]
+    for place in range(max(len(ROUTES), len(refused))):
+        server = (api, secured_api)[place % 2]
+        check_refused(server, ROUTES[place % len(ROUTES)], *refused[place % len(refused)])
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(("headers", "status"), REFUSED + FETCHED, ids=str)
-def test_routes_reject_other_sites_and_host_names(
+def test_all_routes_reject_all_other_sites_and_host_names(
     api: ApiServer, secured_api: ApiServer, headers: dict[str, str], status: int
 ) -> None:
     for server in (api, secured_api):
         for route in ROUTES:
-            for method in ("GET", "OPTIONS") if "Origin" in headers else ("GET", "PUT"):
-                answer = httpx.request(method, f"{server.url}{route}", headers=filled(headers, server.port))
-                assert answer.status_code == status, (method, route, answer.text[:200])
-                assert not [name for name in answer.headers if name.startswith("access-control")]
-                assert "set-cookie" not in answer.headers and len(answer.text) < 500
+            check_refused(server, route, headers, status)
 
 
 @pytest.mark.parametrize(("headers", "status"), REFUSED, ids=str)
@@ -91,6 +104,7 @@ def test_sessions_reject_other_sites_and_host_names(
         assert found == status, (host, sent)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("headers", ANSWERED, ids=str)
 def test_own_pages_and_programs_are_accepted(api: ApiServer, headers: dict[str, str]) -> None:
     sent = filled(headers, api.port)
@@ -136,6 +150,7 @@ def test_responses_cannot_be_framed_by_other_sites(api: ApiServer) -> None:
     assert api.get("/_stcore/host-config").json()["allowedOrigins"] == []
 
 
+@pytest.mark.full
 def test_configured_host_names_are_accepted(place: Path, api: ApiServer, patch: pytest.MonkeyPatch) -> None:
     """A reverse proxy forwards the host name that browsers use."""
     allowed = "lan.example plan.shop.example *.team.example localhost"  # as Streamlit reads a list
@@ -168,6 +183,7 @@ def test_page_of_another_port_cannot_read_server_files(api: ApiServer) -> None:
         assert "Load sales" in words(visitor.run("load"))
 
 
+@pytest.mark.full
 def test_server_does_not_look_up_its_external_address(place: Path) -> None:
     """Streamlit does when it compares origins; each lookup blocks the server for a second."""
     requests: list[bytes] = []

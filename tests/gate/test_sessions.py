@@ -99,6 +99,7 @@ def is_page_of(visitor: Session, page: str) -> bool:
 # Pages
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("page", PAGES)
 def test_page_needs_a_role(secured: SecuredServer, page: str) -> None:
     with session(secured.port) as visitor:
@@ -244,6 +245,7 @@ def test_only_an_administrator_clears_shared_caches(secured: SecuredServer) -> N
         assert n_missed(secured, token) == before + 1
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", [kind for kind, scopes in FROM.items() if Scope.RUN not in scopes])
 def test_ignored_message_changes_nothing(secured: SecuredServer, kind: str) -> None:
     for who in (None, user("viewer")):
@@ -300,6 +302,7 @@ def test_invalid_cookie_is_not_a_sign_in(secured: SecuredServer, what: str, valu
     assert is_signed_in(secured, user("admin"))
 
 
+@pytest.mark.full
 def test_sign_in_expires_after_twelve_hours_also_in_an_open_session(secured: SecuredServer) -> None:
     assert is_signed_in(secured, user("viewer", age_s=12 * 3600 - 60))
     with session(secured.port, user("viewer", age_s=12 * 3600 - 3)) as visitor:

@@ -37,6 +37,7 @@ def errors(at: AppTest) -> list[str]:
     return [error.value for error in at.error if "Stalled since" not in error.value]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", STARTS)
 def test_empty_page_shows_the_next_step(database: str, name: str) -> None:
     at = open_page(name)
@@ -44,12 +45,14 @@ def test_empty_page_shows_the_next_step(database: str, name: str) -> None:
     assert any(button.proto.type == "primary" for button in at.button), "an empty page has one primary action"
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_page_with_data_has_no_errors(finished: int, dataset: Dataset, name: str) -> None:
     at = open_page(name, **({"dataset": str(dataset.dataset_id)} if name == "dataset" else {}))
     assert not at.exception and not at.error
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.MonkeyPatch, name: str, tmp_path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
@@ -60,6 +63,7 @@ def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.Mo
     assert "cannot be reached" in page_text(at).replace("\\", "") and "secret" not in page_text(at)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("name", "query", "said"),
     [
@@ -83,6 +87,7 @@ def test_page_names_missing_objects_of_its_url(finished: int, name: str, query: 
     assert len(boxes) == 1 and said in boxes[0]
 
 
+@pytest.mark.full
 def test_page_shows_content_with_a_missing_object_in_its_url(finished: int) -> None:
     assert "Click a dataset" in page_text(open_page("data", ingest="99"))
     assert "6 items in" in page_text(open_page("new_run", dataset="99"))
@@ -131,6 +136,7 @@ def test_home_suggests_a_run_on_new_sales_with_earlier_settings(
     assert not at.exception and "Settings of Run 1" in page_text(at)
 
 
+@pytest.mark.full
 def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: Dataset) -> None:
     for _ in range(6):
         jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec())
@@ -197,6 +203,7 @@ def test_click_on_an_item_of_a_dataset_opens_its_newest_forecast(
     assert at.title[0].value == "Forecasts" and at.query_params["item"] == "item5"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("view", ["weeks", "quality", "items", "reading", "versions", "nonsense"])
 def test_dataset_has_a_url_for_each_view(dataset: Dataset, view: str) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view=view)
@@ -235,6 +242,7 @@ def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> No
     assert datasets.list_datasets() == [] and jobs.list_jobs() == []
 
 
+@pytest.mark.full
 def test_load_page_without_a_file_has_no_form(database: str) -> None:
     at = open_page("load")
     assert not at.error and [button.key for button in at.button] == ["back"]
@@ -256,6 +264,7 @@ def test_load_proposes_a_mapping_and_loads(database: str, tmp_path: Path) -> Non
     assert Path(ingest.spec.paths[0]).name == "mine.csv" and ingest.spec.is_upload
 
 
+@pytest.mark.full
 def test_load_accepts_other_columns_and_rules(database: str, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("what;when;how many;shop\n" + "a;05.01.2020;1,5;7\n" * 3)
     at = open_page("load", path=str(tmp_path / "odd.csv"))
@@ -316,6 +325,7 @@ def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path
     assert "was cancelled" in page_text(open_page("data", ingest=str(ingest_id)))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "..", "a b'\u00e9\n.csv", ".csv", "x" * 300 + ".csv.gz"])
 def test_upload_is_saved_in_its_own_folder_for_any_name(database: str, name: str) -> None:
     path = Path(loading.save_upload(name, io.BytesIO(b"x")))
@@ -338,6 +348,7 @@ def test_new_run_follows_the_slider_and_submits(dataset: Dataset) -> None:
     assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ("Auto",))
 
 
+@pytest.mark.full
 def test_new_run_synchronises_slider_and_field(dataset: Dataset) -> None:
     at = open_page("new_run", n="2")
     assert at.slider[0].value == at.number_input(key="n_field").value == 2
@@ -397,11 +408,13 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset
     assert jobs.list_keys(again.job_id) == ["item4", "item1"]
 
 
+@pytest.mark.full
 def test_new_run_from_an_earlier_one_can_use_other_items(finished: int) -> None:
     at = open_page("new_run", take="largest", n="2", **{"from": str(finished)})
     assert "2 items in 1 batch, 4 weeks ahead" in page_text(at)
 
 
+@pytest.mark.full
 def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
     at = open_page("new_run")
     at.multiselect(key="models").set_value([]).run()
@@ -410,6 +423,7 @@ def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
     assert jobs.list_jobs() == []
 
 
+@pytest.mark.full
 def test_new_run_with_a_single_item(load_dataset: Callable[..., Dataset]) -> None:
     load_dataset(n_items=1)
     at = open_page("new_run")
@@ -445,6 +459,7 @@ def test_run_escapes_names(finished: int) -> None:
     assert "Items done 6 of 6" in page_text(at)
 
 
+@pytest.mark.full
 def test_run_shows_why_it_is_stalled(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     assert "No supervisor is running, and work is waiting" in page_text(open_page("runs", job=str(job_id)))
@@ -457,6 +472,7 @@ def test_stalled_run_escapes_the_problem_of_its_supervisor(dataset: Dataset) -> 
     assert r"No \*worker\*" in page_text(open_page("runs", job=str(job_id)))
 
 
+@pytest.mark.full
 def test_run_shows_limits_per_item(dataset: Dataset) -> None:
     spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
@@ -493,6 +509,7 @@ def test_run_history_shows_failures_first(dataset: Dataset) -> None:
     assert table["Time"].tolist() == sorted(table["Time"], reverse=True)
 
 
+@pytest.mark.full
 def test_history_of_a_run_without_failures_shows_all_events(finished: int) -> None:
     at = open_run(finished, "history")
     assert not at.toggle and len(table_with(at, "Reason")) == len(jobs.list_events(finished))
@@ -528,6 +545,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
     assert "other" in at.code[0].value
 
 
+@pytest.mark.full
 def test_log_of_a_run_that_has_not_begun_is_empty(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     assert "No batch has started." in page_text(open_run(job_id, "log"))
@@ -560,6 +578,7 @@ def test_filtered_runs_are_cancelled_and_retried_after_confirmation(finished: in
     assert [jobs.get_job(job_id).status for job_id in ids] == ["submitted", "submitted"]
 
 
+@pytest.mark.full
 def test_batches_of_a_stage_are_paged(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=60)
     spec = JobSpec(models=("SeasonalNaive",), batch_size=1)
@@ -572,6 +591,7 @@ def test_batches_of_a_stage_are_paged(load_dataset: Callable[..., Dataset]) -> N
     assert "No batches are in this stage" in page_text(at) and not at.dataframe
 
 
+@pytest.mark.full
 def test_widgets_default_to_url_parameters(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_run(job_id, stage="submitted", sort="longest")
@@ -600,6 +620,7 @@ def test_failures_are_grouped_by_reason_and_retried_by_group(dataset: Dataset) -
     assert "can be retried after the run has ended" in page_text(at)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("view", ["batches", "timeline", "failures", "history", "log", "nonsense"])
 def test_run_has_a_url_for_each_view(finished: int, view: str) -> None:
     at = open_run(finished, view)
@@ -618,6 +639,7 @@ def test_end_of_a_run_shows_one_toast(dataset: Dataset) -> None:
     assert not at.run().toast
 
 
+@pytest.mark.full
 def test_new_run_button_opens_a_form_with_its_settings(finished: int) -> None:
     at = open_app().switch_page("pages/runs.py")
     at.query_params["job"] = str(finished)
@@ -698,6 +720,7 @@ def test_items_have_attention_reasons(load_dataset: Callable[..., Dataset], tmp_
     assert items_of(at) == ["new"]
 
 
+@pytest.mark.full
 def test_forecasts_show_backtests_and_other_models_by_url(finished: int) -> None:
     at = open_page("forecasts", job=str(finished), item="item3", show=["Backtest", "Other models"])
     (chart,) = at.get("plotly_chart")
@@ -707,6 +730,7 @@ def test_forecasts_show_backtests_and_other_models_by_url(finished: int) -> None
     assert '"name":"backtest"' not in at.get("plotly_chart")[0].proto.spec
 
 
+@pytest.mark.full
 def test_forecasts_show_their_provenance(finished: int) -> None:
     said = page_text(open_page("forecasts", job=str(finished), item="item3"))
     assert "Models were fitted to the weeks up to" in said and "statsforecast 2" in said
@@ -731,6 +755,7 @@ def test_accuracy_shows_each_model_with_the_benchmark(finished: int) -> None:
     assert added.value == "0.0 % less"
 
 
+@pytest.mark.full
 def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
     for n_windows, said in ((0, "This run has no accuracy. It has no backtests"), (12, "8 windows")):
         spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
@@ -739,6 +764,7 @@ def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
         assert said in page_text(open_page("accuracy", job=str(job_id)))
 
 
+@pytest.mark.full
 def test_pages_show_a_run_of_an_earlier_version(finished: int) -> None:
     make_earlier_version(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
     at = open_page("accuracy", job=str(finished))
@@ -768,6 +794,7 @@ def test_new_run_from_a_dataset_has_its_filtered_items(dataset: Dataset) -> None
     assert (at.query_params["take"], at.query_params["q"]) == ("all", "item2")
 
 
+@pytest.mark.full
 def test_cancelled_run_shows_its_progress(dataset: Dataset) -> None:
     spec = JobSpec(("Naive",), batch_size=2)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)

@@ -33,6 +33,7 @@ def message_boxes(at: AppTest) -> str:
     return boxes
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("name", "query"), PLACES)
 def test_rerun_of_a_page_reports_a_deleted_run(finished: int, name: str, query: dict[str, str]) -> None:
     at = open_page(name, **query)
@@ -48,6 +49,7 @@ def test_rerun_of_a_page_reports_a_deleted_run(finished: int, name: str, query: 
 FEW = PLACES[::3]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "query"), [pytest.param(*place, marks=() if place in FEW else pytest.mark.full) for place in PLACES]
 )

@@ -130,6 +130,7 @@ def test_exports_have_forecast_and_final_plan(job: Job) -> None:
     assert pd.read_parquet(out)["adjusted"].eq(5).sum() == 1
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -304,6 +305,7 @@ def test_one_adjustment_sets_different_units_per_item(job: Job) -> None:
     assert not forecasts.view(job, MODEL).is_adjusted
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("cells", "message"),
     [

@@ -52,6 +52,7 @@ def item1(job: Job) -> RunItem:
     return item
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("statement", "reason", "at_stake"),
     [

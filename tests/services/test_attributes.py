@@ -170,6 +170,7 @@ def test_file_keyed_by_item_family_or_all_key_parts(shop: Dataset, tmp_path: Pat
     assert file.keyed_by == ("store_nbr", "item_nbr") and matching(shop.dataset_id, shelf="top") == ["7|3|4"]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("text", "why"),
     [

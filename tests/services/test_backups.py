@@ -129,6 +129,7 @@ def test_restore_brings_back_all_data_and_work_continues(full: Job, file: Path, 
     assert jobs.retry_job(2) == 1
 
 
+@pytest.mark.full
 def test_backup_of_a_running_run_resumes_after_restore(
     load_dataset, start_supervisor: Callable[..., subprocess.Popen], file: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_backup_of_a_running_run_resumes_after_restore(
     assert check_items(job_id).n_completed == 30
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("version", range(1, LATEST))
 def test_backup_of_an_earlier_version_is_migrated(empty_database: str, file: Path, version: int) -> None:
     leave(version)
@@ -323,6 +325,7 @@ def test_password_is_passed_in_the_environment(database: str, monkeypatch) -> No
     assert "S3cret" not in where and "sslmode=require" in where and environment["PGPASSWORD"] == "S3cret"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("what", ["text", "empty", "missing", "folder", "foreign", "head"])
 def test_foreign_files_are_refused(full: Job, database: str, file: Path, what: str, capsys) -> None:
     if what == "folder":
@@ -403,6 +406,7 @@ def test_sign_in_ended_after_the_backup_stays_ended(full: Job, file: Path) -> No
         assert cur.fetchone() == {"n": 3}  # no duplicates; one is from `fill`
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
 @pytest.mark.parametrize("how", ["cut", "overwritten"])
 def test_damaged_backup_changes_nothing(full: Job, file: Path, part: float, how: str, capsys) -> None:
@@ -500,6 +504,7 @@ def test_killed_restore_changes_nothing(full: Job, file: Path, server: dict[str,
     assert tables() == before
 
 
+@pytest.mark.full
 def test_backup_and_restore_report_progress(
     load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

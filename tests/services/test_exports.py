@@ -126,6 +126,7 @@ READERS = {"csv": read_csv, "parquet": read_parquet, "xlsx": read_xlsx}
 EVERY_FORMAT = pytest.mark.parametrize("file_format", READERS)
 
 
+@pytest.mark.few(3)
 @EVERY_FORMAT
 @pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
 def test_export_equals_database_rows(job: Job, file_format: str, unique_ids: list[str] | None) -> None:
@@ -136,6 +137,7 @@ def test_export_equals_database_rows(job: Job, file_format: str, unique_ids: lis
     assert found["is_fallback"].dtype == bool and found["forecast"].dtype.kind in "if"
 
 
+@pytest.mark.few(1)
 @EVERY_FORMAT
 def test_unsafe_keys_survive_a_round_trip(unsafe: Job, file_format: str) -> None:
     found = READERS[file_format](written(unsafe, file_format))["unique_id"]
@@ -279,6 +281,7 @@ def test_route_finds_unsafe_keys(unsafe: Job, site: str) -> None:
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "which",
     [
@@ -343,6 +346,7 @@ def test_dataset_files_need_a_signed_link_with_sign_in(
     assert get(address)[0] == 403
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [

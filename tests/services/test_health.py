@@ -357,6 +357,7 @@ def test_killed_supervisor_is_detected_before_its_lease_expires(load_dataset, st
     wait_until(lambda: check("lease").is_ok and check("supervisor").is_ok, 30, "for another to take over")
 
 
+@pytest.mark.full
 def test_stopped_supervisor_is_reported_as_hanging(waiting: int, start_supervisor) -> None:
     supervisor = start_supervisor(FCST_LEASE_S="1")
     wait_until(lambda: workers.list_live(), what="for the supervisor")

@@ -69,6 +69,7 @@ def test_filters_match_a_loop(random_dataset: int) -> None:
     assert len(set(n_found)) > 30
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("search", "keys"),
     [
@@ -89,6 +90,7 @@ def test_search_treats_special_characters_literally(database: str, search: str, 
     assert found(dataset_id, Selection(ItemFilter(search))) == keys
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("sort", ItemSort)
 def test_pages_in_any_order_have_each_item_once(random_dataset: int, sort: ItemSort) -> None:
     selection = Selection(ItemFilter("a"))
@@ -123,6 +125,7 @@ def test_random_sample_is_fixed_by_its_seed(random_dataset: int) -> None:
     assert len({key for keys in samples.values() for key in keys}) > 100
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "selection",
     [

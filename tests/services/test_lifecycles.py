@@ -75,6 +75,7 @@ def test_later_lifecycle_replaces_the_earlier_one(dataset: Dataset) -> None:
     assert saved(dataset) == [replaces("new", "item1", "item2")]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "found, words",
     [
@@ -142,6 +143,7 @@ def test_file_has_one_row_per_item_or_predecessor(dataset: Dataset, tmp_path: Pa
     ]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "text, words",
     [

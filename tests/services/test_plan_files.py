@@ -213,6 +213,7 @@ def test_three_edited_cells_become_one_adjustment(job: Job) -> None:
         assert plan(job, key).tolist() == units.tolist(), "the other weeks do not change"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("period", [Period.MONTH, Period.QUARTER])
 @pytest.mark.parametrize("units", [0, 1, 12345.6])
 def test_edited_period_adds_up_exactly(job: Job, period: Period, units: float) -> None:
@@ -300,6 +301,7 @@ def test_file_without_the_hidden_sheet_is_compared_with_the_current_plan(job: Jo
 # Refusals
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -457,6 +459,7 @@ def book_with(**sheets: list[list[object]]) -> io.BytesIO:
     return out
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("file", "message"),
     [
@@ -477,6 +480,7 @@ def test_file_that_is_not_a_plan_is_refused(job: Job, file: io.BytesIO, message:
         read(job, file)
 
 
+@pytest.mark.full
 def test_huge_files_are_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(job)
     far = with_xml(edited(file, lambda sheet: None), '<row r="4"', '<row r="999999999"')
@@ -509,6 +513,7 @@ def as_csv(rows: list[list[str]], separator: str = ",", encoding: str = "utf-8")
     return io.BytesIO(out.getvalue().encode(encoding))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize(("separator", "typed"), [(",", "12.5"), (";", "12.5"), (";", "12,5"), ("\t", "12,5")])
 def test_csv_of_common_programs_is_read(job: Job, separator: str, typed: str, encoding: str) -> None:
@@ -535,6 +540,7 @@ def test_month_formats_of_excel_are_read(job: Job) -> None:
     assert (change.period, change.after) == (spans[1].name, 55)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("typed", "message"),
     [("12,5", "the text '12,5'"), ("1 000", "the text"), ("nan", "the text 'nan'"), ("inf", "text"), ("1e999", "inf"),

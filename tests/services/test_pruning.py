@@ -59,6 +59,7 @@ def remaining() -> list[int]:
     return sorted(job.job_id for job in jobs.list_jobs())
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("args", "n_deleted"),
     [
@@ -103,6 +104,7 @@ def test_nothing_is_deleted_without_yes(three: list[int], capsys) -> None:
     assert tables() == before
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("answer", "code", "n_left"), [("y", 0, 1), ("n", 1, 4), ("", 1, 4)])
 def test_terminal_user_is_asked_for_confirmation(three: list[int], answer: str, code: int, n_left: int) -> None:
     parent, child = os.openpty()
@@ -115,6 +117,7 @@ def test_terminal_user_is_asked_for_confirmation(three: list[int], answer: str, 
     assert len(remaining()) == n_left
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "args", [(), ("--keep", "1", "--older-than", "1"), ("--keep", "-1"), ("--older-than", "x"), ("--keep", "9" * 12)]
 )
@@ -185,6 +188,7 @@ def test_unused_datasets_are_deleted_except_the_newest_of_each_name(load_dataset
         assert first.dataset_id not in {row["dataset_id"] for row in tables()[table]}
 
 
+@pytest.mark.full
 def test_run_of_ten_thousand_batches_is_deleted_by_index(large_job: int) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET status = 'completed', finished_at = now()")

@@ -187,6 +187,7 @@ def test_reasons_match_item_fields(job: Job) -> None:
     assert all((item.at_stake > 0) <= bool(item.reasons) for item in items)
 
 
+@pytest.mark.full
 def test_filters_and_totals_match_a_loop(job: Job) -> None:
     items = forecasts.list_items(job, MODEL)
     assert [item.sales_rank for item in items] == list(range(1, job.n_items + 1))
@@ -229,6 +230,7 @@ ORDERED: dict[RunSort, Callable[[RunItem], float | None]] = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize("sort", RunSort)
 def test_pages_and_positions_follow_the_order(job: Job, sort: RunSort, is_reversed: bool) -> None:

@@ -78,6 +78,7 @@ def test_run_without_drivers_has_no_changeable_drivers(load_dataset: Callable[..
         scenarios.add_change(plain, made.scenario_id, change(plain, "promo", 1, 1, 1.0), EVERY, "Ana")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("driver", "first", "last", "value"),
     [("promo", 1, 2, 1.0), ("promo", 3, 3, 0.5), ("price", 1, 3, 8.5), ("open", 4, 4, 1.0), ("open", 1, 1, 0.0)],
@@ -170,6 +171,7 @@ def test_scenario_changed_meanwhile_is_a_conflict(job: Job) -> None:
     assert len(scenarios.get_scenario(job, found.scenario_id).changes) == 2
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [

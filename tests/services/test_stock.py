@@ -261,6 +261,7 @@ def read(dataset: Dataset, tmp_path: Path, text: str) -> list[GroupSettings]:
     return stock_settings.read_file(spec)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "text, settings",
     [
@@ -298,6 +299,7 @@ def test_file_keyed_by_family_or_key_part(
     assert lead_times == {"A|x": 21, "A|y": 14, "B|x": None, "B|y": None}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "text, words",
     [

@@ -188,6 +188,7 @@ KEYS: dict[str, Callable[[Window], object]] = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("by", KEYS)
 def test_accuracy_equals_metrics_over_concatenated_weeks(made: RandomRun, by: str) -> None:
     frame = accuracy.list_accuracy(made.job, by)
@@ -259,6 +260,7 @@ def errors_of(made: RandomRun) -> np.ndarray:
     return errors
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("block_bytes", [1, 5_000, 1 << 20])
 def test_error_correlation_uses_all_windows(made: RandomRun, block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcst.store.binary_copy.RowReader.BLOCK_BYTES", block_bytes)
@@ -268,6 +270,7 @@ def test_error_correlation_uses_all_windows(made: RandomRun, block_bytes: int, m
     assert accuracy.error_correlation(made.job, MODEL) == (pytest.approx(expected), True)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(reasons=("fallback",))]
 )
@@ -290,12 +293,14 @@ def test_interval_of_a_total_follows_from_its_items(made: RandomRun, which: RunF
     assert view.metrics[MODEL]["wape"] == pytest.approx(expected_of(own)["wape"])
 
 
+@pytest.mark.few(1)
 def test_total_of_one_item_has_its_interval(made: RandomRun) -> None:
     view, record = forecasts.view(made.job, MODEL, only("i08")), made.forecast("i08")
     np.testing.assert_allclose(view.forecast["lo_95"], record.lo[1], atol=1e-9)
     np.testing.assert_allclose(view.forecast["hi_80"], record.hi[0])
 
 
+@pytest.mark.few(1)
 def test_accuracy_on_later_actuals_equals_metrics_of_these_weeks(made: RandomRun) -> None:
     rng = np.random.default_rng(2)
     later = {}

@@ -37,6 +37,7 @@ def test_log_is_named_after_its_lock_file(automatic: Path, monkeypatch: pytest.M
     assert supervision.log_path() != first, "supervisors of one home never share a log file"
 
 
+@pytest.mark.full
 def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Path) -> None:
     err = supervision.log_path().with_suffix(".err")
     err.parent.mkdir(parents=True)
@@ -52,6 +53,7 @@ def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Pa
     assert stat.S_IMODE(err.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_files_of_libraries_in_supervisor_and_workers_are_private(automatic: Path) -> None:
     supervision.ensure_supervisor()

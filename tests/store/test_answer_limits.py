@@ -15,7 +15,7 @@ from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbounc
 
 __all__ = ["own_server"]
 
-pytestmark = needs_pgbouncer
+pytestmark = [needs_pgbouncer, pytest.mark.full]
 
 
 @pytest.fixture

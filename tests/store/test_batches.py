@@ -128,6 +128,7 @@ def test_lost_batches_are_those_of_lost_and_unknown_supervisors(job: int) -> Non
     assert [row.batch_id for row in attempts.list_lost(running, own, [gone])] == [lost.batch_id, unknown.batch_id]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("ends_in_s", "holds"), [(20, True), (-1, False), (39, True), (3600, False), (86_400, False), (-86_400, False)]
 )
@@ -178,6 +179,7 @@ def end_attempts(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> B
     return jobs.list_batches(jobs.list_jobs()[0].job_id)[0]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("ending", "is_begun", "stage"),
     [

@@ -156,6 +156,7 @@ def test_killed_postmaster_is_replaced(home: Path) -> None:
     assert postmaster(home) != killed
 
 
+@pytest.mark.full
 @needs_proc
 def test_query_that_outlives_its_postmaster_does_not_block_a_restart(home: Path) -> None:
     with closing(psycopg2.connect(**ensure_running(home))) as busy:
@@ -173,6 +174,7 @@ def test_query_that_outlives_its_postmaster_does_not_block_a_restart(home: Path)
             assert isinstance(running.exception(), psycopg2.OperationalError)
 
 
+@pytest.mark.full
 def test_stale_pid_file_with_the_pid_of_another_process_is_ignored(folder: Path) -> None:
     home = folder / "stale"
     user = User(home)
@@ -233,6 +235,7 @@ def test_killed_guard_is_replaced_by_the_next_call(home: Path) -> None:
     assert postmaster(home) == server
 
 
+@pytest.mark.full
 def test_deleted_home_ends_its_server_and_a_new_one_starts_empty(folder: Path) -> None:
     home = folder / "deleted"
     ask(ensure_running(home), "CREATE TABLE old ()")
@@ -240,6 +243,7 @@ def test_deleted_home_ends_its_server_and_a_new_one_starts_empty(folder: Path) -
     assert ask(ensure_running(home), "SELECT to_regclass('old')") is None
 
 
+@pytest.mark.full
 @needs_root
 def test_root_keeps_the_modes_of_folders_closed_to_the_servers_user(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
@@ -266,6 +270,7 @@ def test_error_names_the_blocking_folder(tmp_path: Path, monkeypatch: pytest.Mon
         ensure_running(tmp_path / "home")
 
 
+@pytest.mark.full
 def test_error_has_the_last_log_lines_of_postgres(folder: Path) -> None:
     home = folder / "broken"
     user = User(home)
@@ -323,6 +328,7 @@ def test_no_other_user_can_connect_not_even_the_servers(home: Path) -> None:
     assert "Permission denied" in connects(connection, "fcst", stranger)
 
 
+@pytest.mark.full
 def test_data_folder_with_trust_authentication_is_restricted_at_the_next_start(folder: Path) -> None:
     home = folder / "older"
     user = User(home)
@@ -342,6 +348,7 @@ def test_data_folder_with_trust_authentication_is_restricted_at_the_next_start(f
     user.end()
 
 
+@pytest.mark.full
 @needs_root
 def test_root_follows_no_symlink_of_the_servers_user(folder: Path) -> None:
     home = folder / "links"
@@ -402,6 +409,7 @@ def test_log_is_made_private(folder: Path) -> None:
     user.end()
 
 
+@pytest.mark.full
 def test_long_log_is_rotated_while_the_server_writes(home: Path) -> None:
     connection = ensure_running(home)
     log = home / "logs" / "postgres.log"
@@ -420,6 +428,7 @@ def test_long_log_is_rotated_while_the_server_writes(home: Path) -> None:
     assert not Path(f"{log}.3").exists()
 
 
+@pytest.mark.full
 def test_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
     with FileLock(tmp_path / "lock") as lock:
         assert lock.is_current()

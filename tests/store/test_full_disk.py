@@ -148,6 +148,7 @@ def test_server_on_a_full_disk_is_away_until_space_is_free(home: Path) -> None:
     assert fetch_one("has_data") == {"found": False}
 
 
+@pytest.mark.full
 def test_load_without_free_space_is_refused_and_the_server_keeps_running(home: Path, tmp_path: Path) -> None:
     write_sales(tmp_path / "sales.csv", 400, 120)
     fill(home.parent / "unrelated", left=160 * MB // 20 + MB // 2)
@@ -179,6 +180,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.full), 5_000], ids=["before", "in the middle"])
 @pytest.mark.parametrize("command", WRITTEN.values(), ids=list(WRITTEN))
 def test_output_file_on_a_full_disk_is_refused(

@@ -239,6 +239,7 @@ def test_jobs_take_turns_after_the_database_clock_was_set_back(job: int, load_da
     assert sorted(attempts.claim(WORKER, 1)[0].job_id for _ in range(4)) == [job, job, other, other]
 
 
+@pytest.mark.full
 def test_cancel_after_all_batches_ended_changes_nothing(job: int) -> None:
     for row in attempts.claim(WORKER, 3):
         run_batch(row.batch_id, row.attempt)

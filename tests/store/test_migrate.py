@@ -63,6 +63,7 @@ def test_migrate_refuses_a_newer_schema(database: str) -> None:
 # From one version to the next
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("version", range(1, LATEST))
 def test_migrate_keeps_the_data_of_an_earlier_version_and_they_can_be_used(empty_database: str, version: int) -> None:
     leave(version)

@@ -107,6 +107,7 @@ def lock_lines() -> list[str]:
     return [line.removesuffix("\\").strip() for line in lines if line and not line.startswith(("#", " "))]
 
 
+@pytest.mark.full
 @pytest.mark.network
 def test_no_locked_package_has_a_known_advisory(tmp_path: Path) -> None:
     service = service_that_answers(tmp_path)
@@ -172,6 +173,7 @@ def pins(place: Path, *lines: str) -> Path:
     return path
 
 
+@pytest.mark.full
 def test_an_advisory_is_found_with_its_fixed_version(tmp_path: Path) -> None:
     with advisory_service() as (_, service):
         report = audit(pins(tmp_path, "jinja2==3.1.5", "idna==3.13"), tmp_path, *service, seconds=60)
@@ -183,6 +185,7 @@ def test_an_advisory_is_found_with_its_fixed_version(tmp_path: Path) -> None:
     check(report, {"GHSA-cpwx-vrp4-4pq7": "The product renders no untrusted templates."})
 
 
+@pytest.mark.full
 def test_pip_audit_reads_every_entry_of_the_lock(tmp_path: Path) -> None:
     with advisory_service() as (queries, service):
         report = audit(LOCK, tmp_path, *service, seconds=AUDIT_S)
@@ -192,11 +195,13 @@ def test_pip_audit_reads_every_entry_of_the_lock(tmp_path: Path) -> None:
     assert unknown(report) == []
 
 
+@pytest.mark.full
 def test_refusing_service_counts_as_no_answer(tmp_path: Path) -> None:
     with advisory_service(status=403) as (_, service), pytest.raises(NoAnswer, match="ServiceError"):
         audit(pins(tmp_path, "jinja2==3.1.5"), tmp_path, *service, seconds=60)
 
 
+@pytest.mark.full
 def test_unreachable_service_counts_as_no_answer(tmp_path: Path) -> None:
     with advisory_service() as (_, service):
         pass

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fcst.settings import PROJECT
+from tests.sources import SOURCES, parse
 
 BOTTOM = {
     "fcst",
@@ -80,8 +81,6 @@ MAY_USE: dict[str, set[str]] = {
 
 PURE_OF_UI = ("fcst/ui/glossary.py", "fcst/ui/reports.py", "fcst/ui/text.py")
 
-SOURCES = [PROJECT / "app.py", *sorted((PROJECT / "pages").glob("*.py")), *sorted((PROJECT / "fcst").rglob("*.py"))]
-
 
 @dataclass(frozen=True)
 class Import:
@@ -129,7 +128,7 @@ def imports_of(path: Path) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child, is_in_function or is_function)
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    yield from visit(parse(path), False)
 
 
 IMPORTS = [found for path in SOURCES for found in imports_of(path)]
@@ -173,7 +172,7 @@ def test_queries_are_used_in_the_store_only() -> None:
         file = path.relative_to(PROJECT).as_posix()
         if part_of_file(file) == "store":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parse(path)):
             if isinstance(node, ast.ImportFrom) and node.module == "fcst.store.database":
                 assert {alias.name for alias in node.names} & runners == set(), file
         assert "fcst.store.queries" not in {found.module for found in OURS if found.file == file}, file
@@ -216,19 +215,16 @@ def test_pure_parts_of_the_ui_do_not_import_streamlit(file: str) -> None:
     assert "streamlit" not in {i.library for i in IMPORTS if i.file == file}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PROJECT).as_posix())
-def test_only_settings_uses_environment_variables(path: Path) -> None:
+def test_only_settings_uses_environment_variables() -> None:
     names = {"environ", "environb", "getenv", "putenv", "unsetenv"}
     used = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
-            used |= {node.attr} & names
-        elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            used |= {alias.name for alias in node.names} & names
-    if path == PROJECT / "fcst" / "settings.py":
-        assert used == {"environ"}
-    else:
-        assert used == set()
+    for path in SOURCES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+                used |= {(path.name, node.attr)} if node.attr in names else set()
+            elif isinstance(node, ast.ImportFrom) and node.module == "os":
+                used |= {(path.name, alias.name) for alias in node.names if alias.name in names}
+    assert used == {("settings.py", "environ")}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +252,7 @@ def uses(name: str) -> set[str]:
     return {
         path.relative_to(PROJECT).as_posix()
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.Attribute)
         and node.attr == name
         and part_of_file(path.relative_to(PROJECT).as_posix()) in MAY_USE["streamlit"]
@@ -268,11 +264,9 @@ def test_frames_are_shown_in_one_module_which_escapes_them() -> None:
     assert uses("data_editor") == uses("table") == set()
 
 
-@pytest.mark.parametrize(
-    "name", ["download_button", "image", "audio", "video", "pdf", "logo", "pyplot", "graphviz_chart"]
-)
-def test_no_element_stores_media_served_without_sign_in(name: str) -> None:
-    assert uses(name) == set()
+def test_no_element_stores_media_served_without_sign_in() -> None:
+    for name in ("download_button", "image", "audio", "video", "pdf", "logo", "pyplot", "graphviz_chart"):
+        assert uses(name) == set(), name
 
 
 def test_no_test_module_imports_another() -> None:
@@ -280,7 +274,7 @@ def test_no_test_module_imports_another() -> None:
     found = [
         f"{path.relative_to(PROJECT)}: {module}"
         for path in tests.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.ImportFrom)
         and (module := node.module or "").startswith("tests.")
         and module.rpartition(".")[2].startswith("test_")

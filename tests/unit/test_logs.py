@@ -117,6 +117,7 @@ def test_traceback_is_in_the_line(path: Path) -> None:
     assert first["traceback"].startswith("Traceback") and first["traceback"].endswith("ValueError: why\nnot")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("letter", ["x", "\n", "é", "😀", '"', "\u2028"])
 @pytest.mark.parametrize("n", [3_900, 4_096, 50_000, 3_000_000])
 def test_long_line_is_cut_in_the_middle_and_parses(path: Path, letter: str, n: int) -> None:
@@ -268,6 +269,7 @@ def start(target: Callable[..., None], *args: object) -> multiprocessing.process
     return process
 
 
+@pytest.mark.full
 def test_lines_of_several_processes_are_complete_and_in_order(path: Path, pipe: logs.LinePipe) -> None:
     processes = [start(worker, pipe.writer, number, 400) for number in range(4)]
     for process in processes:
@@ -280,6 +282,7 @@ def test_lines_of_several_processes_are_complete_and_in_order(path: Path, pipe: 
         assert [int(line["n"]) for line in found if line["worker"] == str(number)] == list(range(400))
 
 
+@pytest.mark.full
 def test_killed_process_does_not_block_others(path: Path, pipe: logs.LinePipe) -> None:
     for _ in range(5):
         victim = start(worker, pipe.writer, 1, 1_000_000)
@@ -360,6 +363,7 @@ def test_surviving_process_does_not_block_closing(path: Path) -> None:
         orphan.wait()
 
 
+@pytest.mark.full
 def test_pool_logs_lines_of_its_workers_also_after_a_rebuild(path: Path) -> None:
     """Runs in a separate process, so descriptors and threads can be counted."""
     program = f"""

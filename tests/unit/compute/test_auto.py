@@ -129,6 +129,7 @@ ODD = {
 }
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("h", [1, 13, 60])
 @pytest.mark.parametrize("name", ODD)
 def test_bounds_enclose_the_forecast_and_narrower_levels(name: str, h: int) -> None:
@@ -175,6 +176,7 @@ def test_forecast_does_not_depend_on_earlier_forecasts() -> None:
     assert first == again[::-1]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("y", [SEASONAL, SPARSE, PROMOTED], ids=["seasonal", "sparse", "promoted"])
 def test_forecast_after_a_cutoff_ignores_later_weeks(y: np.ndarray) -> None:
     """A jump after the cutoff does not change the forecast, bounds or weights."""

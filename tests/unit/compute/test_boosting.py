@@ -48,6 +48,7 @@ def test_few_items_or_weeks_give_no_model() -> None:
     assert fit_boosting(items_of(30, 9)) is None
 
 
+@pytest.mark.full
 def test_number_of_training_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
@@ -68,6 +69,7 @@ def test_number_of_training_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> 
 # Reproducibility
 
 
+@pytest.mark.full
 def test_model_does_not_depend_on_the_order_of_items(learned: Boosting) -> None:
     shuffled = fit_boosting(items_of(30, 150)[::-1])
     assert shuffled and shuffled.to_bytes() == learned.to_bytes()
@@ -141,6 +143,7 @@ def test_the_first_steps_do_not_depend_on_the_horizon(learned: Boosting) -> None
     assert np.array_equal(learned.forecast(y, LAST, {}, 104)[:20], learned.forecast(y, LAST, {}, 20))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("scale", [1e-3, 1e9])
 def test_boosting_is_invariant_to_the_scale_of_units(scale: float) -> None:
     scaled = [Series(i.unique_id, LAST, i.y * scale, i.attributes) for i in items_of(30, 150)]

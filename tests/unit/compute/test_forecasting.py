@@ -88,6 +88,7 @@ def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Fit], None]:
 # Shape and bounds
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_seasonal_series_gets_a_sound_forecast_by_the_model_itself(three_years: ItemForecast, model: str) -> None:
     forecast = three_years.forecasts[model]
@@ -96,6 +97,7 @@ def test_seasonal_series_gets_a_sound_forecast_by_the_model_itself(three_years: 
     assert three_years.note == ""
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("model", ["Auto", "Median", *(m.name for m in CATALOGUE.values() if m.is_seasonal)])
 def test_seasonal_model_follows_the_season(four_years: ItemForecast, model: str) -> None:
     assert np.corrcoef(four_years.forecasts[model].mean, seasonal(208)[-52:])[0, 1] > 0.8
@@ -112,6 +114,7 @@ def test_seasonal_naive_repeats_last_year() -> None:
     np.testing.assert_allclose(forecast.mean, np.concatenate([y[-52:], y[-52:-44]]))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("h", [1, 13, 104])
 def test_forecast_has_the_requested_horizon(h: int) -> None:
     result = forecast_of(seasonal(110), plain_spec(h=h))
@@ -119,6 +122,7 @@ def test_forecast_has_the_requested_horizon(h: int) -> None:
         assert_sound(forecast, h=h, n_levels=2)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("level", [(), (80,), (1, 50, 99)])
 @pytest.mark.parametrize("n_weeks", [3, 40, 110])
 def test_forecast_has_the_requested_levels(level: tuple[int, ...], n_weeks: int) -> None:
@@ -127,6 +131,7 @@ def test_forecast_has_the_requested_levels(level: tuple[int, ...], n_weeks: int)
         assert_sound(forecast, h=4, n_levels=len(level))
 
 
+@pytest.mark.full
 def test_levels_do_not_change_the_forecast() -> None:
     y = seasonal(110)
     without, with_levels = (forecast_of(y, plain_spec(level=level)) for level in ((), (80, 95)))
@@ -285,6 +290,7 @@ IRREGULAR = {
 FEW = ("zeros, then one sale", "intermittent", "falling below zero", "one huge week", "two weeks")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "y", [pytest.param(y, id=name, marks=() if name in FEW else pytest.mark.full) for name, y in IRREGULAR.items()]
 )
@@ -307,6 +313,7 @@ def test_constant_series_is_forecast_as_constant() -> None:
         np.testing.assert_allclose(forecast.mean, 7.0, rtol=0.02)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_weeks", [5, 30, 120])
 def test_returns_only_are_forecast_as_zero(n_weeks: int) -> None:
     for forecast in forecast_of(-seasonal(n_weeks) - 1, plain_spec()).forecasts.values():
@@ -464,6 +471,7 @@ def test_backtest_has_the_units_sold() -> None:
     np.testing.assert_array_equal(found["AutoETS", 26].y, y[-26:-13])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("weeks_ago", [13, pytest.param(26, marks=pytest.mark.full)])
 def test_backtest_ignores_weeks_after_the_cutoff(weeks_ago: int) -> None:
     """A jump after a cutoff does not change forecasts and bounds at that cutoff or before."""
@@ -549,6 +557,7 @@ def test_perfect_forecast_scores_zero() -> None:
 # Windows of intervals
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_windows", [0, 1, 5])
 def test_intervals_come_from_windows_before(n_windows: int) -> None:
     spec = JobSpec(models=("AutoETS", "Auto"), n_windows=n_windows)
@@ -557,6 +566,7 @@ def test_intervals_come_from_windows_before(n_windows: int) -> None:
     assert (INTERVAL_WINDOWS, AUTO_WINDOWS) == (2, 4)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("model", ["AutoETS", "SeasonalNaive", "Median"])
 def test_backtest_equals_the_forecast_at_the_cutoff(model: str) -> None:
     y = seasonal(130)

@@ -54,6 +54,7 @@ def test_forecast_of_a_dense_item_includes_learned_parts(learned: dict[int, Lear
     assert (found.lo[0] <= found.mean).all() and (found.mean <= found.hi[0]).all()
 
 
+@pytest.mark.full
 def test_without_learning_and_for_sparse_items_nothing_changes(learned: dict[int, Learned]) -> None:
     sparse = Series("sparse", LAST, np.random.default_rng(1).poisson(0.3, 240).astype(float))
     histories = SeriesHistories(sparse, 13)
@@ -66,6 +67,7 @@ def test_without_learning_and_for_sparse_items_nothing_changes(learned: dict[int
     assert without.mean.tobytes() == with_parts.mean.tobytes() and without.candidates == with_parts.candidates
 
 
+@pytest.mark.full
 def test_a_jump_after_a_cutoff_changes_nothing_before_it(learned: dict[int, Learned]) -> None:
     jumped = [Series(i.unique_id, LAST, np.r_[i.y[:-13], i.y[-13:] * 50]) for i in ITEMS]
     again = learn(jumped, 1, 13)
@@ -76,6 +78,7 @@ def test_a_jump_after_a_cutoff_changes_nothing_before_it(learned: dict[int, Lear
         assert one[POOLED].tobytes() == two[POOLED].tobytes()
 
 
+@pytest.mark.full
 def test_learned_parts_survive_a_round_trip_through_bytes(learned: dict[int, Learned]) -> None:
     again = {weeks_ago: Learned.from_bytes(found.to_bytes()) for weeks_ago, found in learned.items()}
     histories = SeriesHistories(ITEMS[7], 13)

@@ -107,6 +107,7 @@ def test_seasonal_models_need_a_year_of_history(model: Model) -> None:
     assert not model.is_seasonal or model.min_history >= SEASON_LENGTH or model.name == "MFLES"
 
 
+@pytest.mark.few(8)
 @MODELS
 def test_only_a_seasonal_model_follows_the_season(model: Model) -> None:
     y = history(240)

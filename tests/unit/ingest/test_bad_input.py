@@ -204,6 +204,7 @@ def refused(request: pytest.FixtureRequest) -> Nasty:
     return REFUSED[request.param]
 
 
+@pytest.mark.few(26)
 def test_file_is_refused_with_a_clear_message_also_with_skip_bad(tmp_path: Path, refused: Nasty) -> None:
     error = refusal(refused.make(tmp_path), skip_bad=True, **refused.options)
     assert re.search(refused.pattern, error.message), error.message
@@ -241,6 +242,7 @@ def test_invalid_path_is_refused(path: str, pattern: str, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("bomb", [gzip_bomb, zip_bomb])
 def test_zip_bomb_is_stopped_within_limits(tmp_path: Path, bomb: Callable[[], bytes]) -> None:
     path = tmp_path / f"sales.{'zip' if bomb is zip_bomb else 'csv.gz'}"
@@ -342,6 +344,7 @@ BAD = {
 }
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_bad_rows_are_refused_with_file_line_and_reason(tmp_path: Path, bad: Bad) -> None:
     path = Nasty(bad.content, "").make(tmp_path)
@@ -353,6 +356,7 @@ def test_bad_rows_are_refused_with_file_line_and_reason(tmp_path: Path, bad: Bad
     assert [row.line for row in error.report.bad_rows.first] == list(bad.lines)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_skip_bad_loads_good_rows_and_reports_bad_ones(tmp_path: Path, bad: Bad) -> None:
     report = read(Nasty(bad.content, "").make(tmp_path), skip_bad=True).report
@@ -361,6 +365,7 @@ def test_skip_bad_loads_good_rows_and_reports_bad_ones(tmp_path: Path, bad: Bad)
     assert [row.line for row in report.bad_rows.first] == list(bad.lines)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_page_check_finds_columns_of_a_file_with_bad_rows(tmp_path: Path, database: str, bad: Bad) -> None:
     found = inspect(Nasty(bad.content, "").make(tmp_path))
@@ -400,6 +405,7 @@ def test_bad_row_of_parquet_has_its_row_number(tmp_path: Path) -> None:
 # Odd files that are read
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("odd", LOADED.values(), ids=LOADED)
 def test_odd_file_is_read(tmp_path: Path, odd: Nasty) -> None:
     weekly = read(odd.make(tmp_path), **odd.options)
@@ -507,6 +513,7 @@ def test_unreadable_path_is_refused(open_folder: Path, what: str) -> None:
 # Changes during a load
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz"])
 @pytest.mark.parametrize("skip_bad", [False, True])
 def test_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, name: str, skip_bad: bool) -> None:
@@ -553,6 +560,7 @@ def noisy(n_rows: int) -> str:
     return as_text([*filler(), *(f"{day(n % 700)},item {rng.getrandbits(64)},{n % 7},False" for n in range(n_rows))])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "pack"),
     [
@@ -576,6 +584,7 @@ def test_full_disk_is_reported(tmp_path: Path, small_disk: Path, name: str, pack
     assert path.exists() and not (small_disk / "part").exists()
 
 
+@pytest.mark.full
 def test_page_check_reports_a_full_disk(
     tmp_path: Path, small_disk: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -613,6 +622,7 @@ def test_too_little_memory_is_reported(tmp_path: Path) -> None:
     assert error.hint == "Increase FCST_INGEST_MEMORY."
 
 
+@pytest.mark.full
 def test_load_spills_to_disk_with_little_memory(tmp_path: Path) -> None:
     report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
     assert report.n_rows == 30_014

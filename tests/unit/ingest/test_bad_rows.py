@@ -173,6 +173,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.few(18)
 @pytest.mark.parametrize(("bad", "why"), UNUSABLE.values(), ids=UNUSABLE)
 @pytest.mark.parametrize("position", [0, 5, 14])
 def test_bad_row_error_has_file_line_column_and_value(file: Path, bad: str, why: str, position: int) -> None:
@@ -201,6 +202,7 @@ def test_span_of_more_than_a_century_is_refused(file: Path) -> None:
     assert "mistyped year" in error.hint
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("when", ["1920-01-05", "2099-12-31"])
 def test_span_of_less_than_a_century_is_read(file: Path, when: str) -> None:
     report = load(write(file, *filler(), f"{when},a,1,")).report
@@ -234,6 +236,7 @@ def test_long_bad_line_is_cut(file: Path) -> None:
 # Line numbers
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["crlf.csv", "cr.csv", "packed.csv.gz", "utf-16.csv", "bom.csv"])
 def test_line_number_is_the_same_in_every_format(tmp_path: Path, name: str) -> None:
     text = as_text([*filler(), "2020-13-01,a,1,"])
@@ -329,6 +332,7 @@ def test_hint_does_not_offer_skip_bad_without_good_rows(file: Path) -> None:
 # Loading the good rows
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(("bad", "why"), UNUSABLE.values(), ids=UNUSABLE)
 def test_skip_bad_loads_good_rows_and_reports_bad_ones(file: Path, bad: str, why: str) -> None:
     rows = [f"{day(n)},every day,{n}.5,False" for n in range(14)]

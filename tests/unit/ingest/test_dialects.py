@@ -93,6 +93,7 @@ NAMED = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", NAMED)
 def test_columns_are_recognised_by_names_and_values(tmp_path: Path, name: str) -> None:
     assert found_in(load(*NAMED[name](tmp_path))) == by_week(ROWS)
@@ -129,6 +130,7 @@ DATED: dict[str, Callable[[date], str]] = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", DATED)
 def test_date_is_taken_as_written(tmp_path: Path, name: str) -> None:
     rows = [(DATED[name](day), item, units) for day, item, units in ROWS]
@@ -143,6 +145,7 @@ def test_date_of_a_zoned_timestamp_is_local(tmp_path: Path) -> None:
     assert found_in(load(tmp_path / "sales.parquet")) == by_week(ROWS)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("header", "write"),
     [
@@ -236,6 +239,7 @@ def test_file_that_proves_the_decimal_sign_decides_for_all(tmp_path: Path) -> No
 # Numbers
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("write", "factor"),
     [
@@ -253,6 +257,7 @@ def test_thousands_in_a_German_file(tmp_path: Path, write: Callable[[int], str],
     assert found_in(load(path)) == by_week((day, item, units * factor) for day, item, units in ROWS)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("three", ["-3", "3-", "(3)", "\u22123", "- 3", "$-3", "-€3", "(3 €)", " 3 -"])
 def test_negative_number_formats(tmp_path: Path, three: str) -> None:
     rows = [*ROWS, (SUNDAY, "A1", three), (SUNDAY, "B2", "-"), (SUNDAY, "C3", "$2")]
@@ -260,6 +265,7 @@ def test_negative_number_formats(tmp_path: Path, three: str) -> None:
     assert found_in(load(path)) == by_week([*ROWS, (SUNDAY, "A1", -3), (SUNDAY, "C3", 2)])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("wrong", ["3-4", "--3", "(3", "3)", "2024-01-07", "$", "1-", "a3"][:6])
 def test_invalid_number_is_a_bad_row(tmp_path: Path, wrong: str) -> None:
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), [*ROWS, (SUNDAY, "A1", wrong)])
@@ -276,6 +282,7 @@ def test_signs_of_a_ledger_with_negative_sales_are_reversed(tmp_path: Path) -> N
 # Totals
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("word", ["Total", "TOTAL", "Grand Total", "Summe", "Gesamtergebnis:", "Итого"])
 def test_total_rows_are_dropped_and_reported(tmp_path: Path, word: str) -> None:
     sums = [(day, word, sum(u for d, _, u in ROWS if d == day)) for day in {day: None for day, *_ in ROWS}]

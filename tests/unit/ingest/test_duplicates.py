@@ -59,6 +59,7 @@ def test_duplicates_with_the_same_units_are_not_differing(file: Path) -> None:
     assert duplicates(load(write(file, *rows, header=DAILY), duplicates="drop")) == (1, 1, 0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_rows", [100, 60_000])
 def test_last_row_of_the_file_is_kept_with_many_threads(file: Path, n_rows: int) -> None:
     rows = [daily(n % 14, 1, "a", n) for n in range(n_rows)]
@@ -76,6 +77,7 @@ def test_row_of_a_later_file_replaces_that_of_an_earlier_one(tmp_path: Path) -> 
     assert load(second, first, duplicates="drop").units("a") == ["5.0", "0.0"]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("n_stores", [1, 17, 18, 19, 36, 37, 100])
 @pytest.mark.parametrize("handling", ["keep", "drop"])
 def test_duplicates_are_counted_exactly_with_any_number_of_stores(file: Path, n_stores: int, handling: str) -> None:

@@ -192,6 +192,7 @@ def test_duckdb_parses_every_known_format_like_python() -> None:
             assert found == datetime.strptime(text, date_format), date_format
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("date_format", [name for name in DATE_FORMATS if "%H" not in name and "%I" not in name])
 def test_every_known_format_gives_the_same_days(file: Path, date_format: str) -> None:
     rows = [f'"{date.fromisoformat(day(n)):{date_format}}",a,{n}' for n in range(14)]
@@ -249,6 +250,7 @@ def test_decimal_sign_and_thousands_are_recognised(values: list[str], decimal: s
     assert (found.decimal, found.is_grouped) == (decimal, is_grouped)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("written", "units"),
     [

@@ -60,6 +60,7 @@ def check_rows(weekly: Weekly) -> None:
     assert report.n_kept >= 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("seed", range(24))
 def test_every_row_is_kept_or_dropped_once(file: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -83,6 +84,7 @@ def test_every_row_is_kept_or_dropped_once(file: Path, seed: int) -> None:
     json.dumps(report.to_json())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_receipt_line_is_kept_or_dropped_once(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -147,6 +149,7 @@ SERIES: dict[str, tuple[list[Any], str, str, str]] = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("values", "demand_class", "adi", "cv2"), SERIES.values(), ids=SERIES)
 def test_demand_class_by_hand(file: Path, values: list[Any], demand_class: str, adi: str, cv2: str) -> None:
     weekly = load(write(file, *weekly_series(a=values)))
@@ -272,6 +275,7 @@ def test_outliers_equal_pandas(file: Path) -> None:
 # Coverage
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("n_items", "n_weeks"), [(1, 1), (3, 5), (60, 120), (61, 121), (130, 250), (119, 300)])
 def test_coverage_is_the_share_of_weeks_with_a_sale_by_band_and_period(file: Path, n_items: int, n_weeks: int) -> None:
     chance = random.Random(n_items)

@@ -22,6 +22,8 @@ from fcst.errors import InputError
 from tests.unit.ingest.conftest import make
 from tests.unit.ingest.pandas_weeks import weeks_by_pandas, weeks_of
 
+pytestmark = pytest.mark.full
+
 # item, date, units, money
 HEADERS = {
     "english": ("SKU", "Order Date", "Quantity", "Amount"),

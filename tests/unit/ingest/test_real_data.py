@@ -56,6 +56,7 @@ def favorita(name: str) -> pd.DataFrame:
     return rows.rename(columns={"item_nbr": "item", "unit_sales": "units"})
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("name", "size"), SIZES.items(), ids=list(SIZES))
 @pytest.mark.parametrize("include_promo", [False, True])
 def test_favorita_weeks_equal_pandas(
@@ -85,6 +86,7 @@ def test_favorita_item_attributes(tmp_path: Path) -> None:
         assert row["is_perishable"] == ("true" if attributes["perishable"] == "1" else "false")
 
 
+@pytest.mark.full
 def test_unknown_flag_is_reported_and_its_rows_are_kept(tmp_path: Path) -> None:
     """In this sample 2 means missing, in all rows before 2014-04-01."""
     require_data(FAVORITA / "random_rows_100k.csv")
@@ -144,6 +146,7 @@ def union(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(numbered).drop_duplicates([*key, "number"])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("duplicates", [pytest.param("keep", marks=pytest.mark.full), "drop"])
 def test_weeks_of_overlapping_receipts_equal_pandas(
     tmp_path: Path, retail: list[pd.DataFrame], duplicates: str
@@ -161,6 +164,7 @@ def test_weeks_of_overlapping_receipts_equal_pandas(
     assert files.spec.mapping["receipt"] == ["Invoice"]
 
 
+@pytest.mark.full
 def test_returns_of_receipts_are_dropped(tmp_path: Path, retail: list[pd.DataFrame]) -> None:
     rows = retail[1]
     files = make(tmp_path, RETAIL[1], returns="drop")
@@ -171,6 +175,7 @@ def test_returns_of_receipts_are_dropped(tmp_path: Path, retail: list[pd.DataFra
     assert files.report.dropped.returns == (rows["units"] < 0).sum()
 
 
+@pytest.mark.full
 def test_items_of_receipts_have_their_descriptions(tmp_path: Path) -> None:
     require_data(RETAIL[1])
     weekly = read_back(make(tmp_path, RETAIL[1]))

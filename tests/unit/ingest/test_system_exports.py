@@ -324,6 +324,7 @@ def test_workbook_of_open_document_is_read(tmp_path: Path) -> None:
     assert two_weeks_of(load(path)) == TWO_WEEKS
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("form", ["{day}T23:30:00-05:00", "{day} 23:30 -0500", "{next}T04:30:00Z", "{epoch}"])
 def test_days_are_in_the_given_time_zone(file: Path, form: str) -> None:
     """A sale at 23:30 in New York is on the next day in Paris."""
@@ -357,6 +358,7 @@ def test_recognised_mapping_reads_the_same(file: Path) -> None:
     check(load(file, mapping=load(file).spec.mapping))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("header", "form"),
     [

@@ -120,6 +120,7 @@ TEXT_FORMS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", TEXT_FORMS)
 def test_text_formats_give_the_same_weeks(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(TEXT_FORMS[name])
@@ -130,6 +131,7 @@ def test_text_formats_give_the_same_weeks(tmp_path: Path, name: str) -> None:
     assert (report.n_rows, report.n_kept, report.n_promo, report.n_returns) == (18, 16, 2, 1)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("name", "delimiter", "encoding", "decimal"),
     [
@@ -222,6 +224,7 @@ ARCHIVES: dict[str, Callable[[Path], Path]] = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_archive_is_read_like_the_file_in_it(tmp_path: Path, name: str) -> None:
     assert load(ARCHIVES[name](tmp_path / name)).weeks == WEEKS

@@ -29,6 +29,7 @@ def test_week_ends_on_saturday(file: Path) -> None:
     assert weekly.weeks == {"a": {"2020-01-11": ("1111111.0", "0.0"), "2020-01-18": ("7.0", "0.0")}}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("week_end", WEEKDAYS)
 def test_week_may_end_on_any_day(file: Path, week_end: str) -> None:
     weekly = load(write(file, *filler(28)), week_end=week_end)
@@ -39,6 +40,7 @@ def test_week_may_end_on_any_day(file: Path, week_end: str) -> None:
     assert SUNDAY + timedelta(days=6) <= ends[0] < SUNDAY + timedelta(days=13)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("first", "last", "weeks"),
     [
@@ -83,6 +85,7 @@ def weekly_rows(weekday: int, n_weeks: int = 4, key: str = "a") -> list[str]:
     return [f"{day(7 * n + weekday)},{key},{n + 1}," for n in range(n_weeks)]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("weekday", "week_end"), list(enumerate(WEEKDAYS)))
 def test_rows_on_one_weekday_are_weekly_data(file: Path, weekday: int, week_end: str) -> None:
     weekly = load(write(file, *weekly_rows(weekday)))
@@ -95,6 +98,7 @@ def test_rows_on_one_weekday_are_weekly_data(file: Path, weekday: int, week_end:
     assert (str(report.first_wk_end_dt), str(report.last_wk_end_dt)) == (day(weekday), day(21 + weekday))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("week_end", WEEKDAYS)
 def test_weekly_data_keep_all_weeks_with_a_given_week_ending_day(file: Path, week_end: str) -> None:
     weekly = load(write(file, *weekly_rows(1)), week_end=week_end)
@@ -152,6 +156,7 @@ def test_file_without_a_flag_has_no_promotions(file: Path) -> None:
     assert weekly.report.n_promo == 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("flag", ["True", "TRUE", "t", "yes", "Y", "1", "1.0", " true "])
 def test_flag_is_read_as_promoted(file: Path, flag: str) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,3,False", f"{day(1)},a,5,{flag}"))
@@ -159,6 +164,7 @@ def test_flag_is_read_as_promoted(file: Path, flag: str) -> None:
     assert weekly.report.n_flag_unknown == 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("flag", "counted"),
     [("False", None), ("f", None), ("no", None), ("0", None), ("0.0", None)]
@@ -301,6 +307,7 @@ def test_keys_are_kept_unchanged(file: Path) -> None:
     assert {weekly.units(key)[0] for key in KEYS} == {"14.0"}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("item", "sales"),
     [
@@ -323,6 +330,7 @@ def test_columns_may_have_any_name(file: Path, item: str, sales: str) -> None:
     assert load(file, mapping=mapping).units("a") == ["21.0"]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "other", ["d", "D", "y", "flag", "is_promo", "wk_end_dt", "unique_id", "Date", "", "c1", "a'b"]
 )
@@ -452,6 +460,7 @@ def stores(file: Path) -> Path:
     return write(file, *rows, header=FILTERED)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("where", "units"),
     [

@@ -1,20 +1,21 @@
-"""Static checks of the named SQL and its callers: names, parameters, schema of tables."""
+"""Static checks of the named SQL and its callers: names, parameters, schema of tables. A test is about all queries."""
 
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from fcst.settings import PROJECT
 from fcst.store.queries import SQL, migrations, query, query_names
+from tests.sources import SOURCES, parse
 
 STORE = PROJECT / "fcst" / "store"
 CURSOR_CALLS = {"execute", "executemany", "copy_expert", "mogrify"}
 RUNNERS = {"fetch_all", "fetch_one", "fetch_frame", "execute"}
-NAMES = query_names()
-EVERY_QUERY = pytest.mark.parametrize("name", NAMES)
+QUERIES = {name: query(name) for name in query_names()}
 
 LITERAL_STATEMENTS = {
     ("database.py", "SELECT 1"),  # test of a connection
@@ -25,21 +26,17 @@ LITERAL_STATEMENTS = {
 BUILT_STATEMENTS: set[tuple[str, str]] = set()
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((PROJECT / "fcst").rglob("*.py"))}
-CALLS = [
-    (path, function, call)
-    for path, tree in TREES.items()
-    for function in ast.walk(tree)
-    if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-    for call in ast.walk(function)
-    if isinstance(call, ast.Call) and call.args
-]
-TEXTS = {
-    node.value
-    for tree in TREES.values()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.Constant) and isinstance(node.value, str)
-}
+@cache
+def calls() -> list[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef, ast.Call]]:
+    """(file, function, call) of each call in a function with an argument."""
+    return [
+        (path, function, call)
+        for path in SOURCES
+        for function in ast.walk(parse(path))
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and call.args
+    ]
 
 
 def literal(node: ast.expr) -> str | None:
@@ -48,7 +45,7 @@ def literal(node: ast.expr) -> str | None:
 
 def named_calls() -> Iterator[tuple[Path, str, ast.Call]]:
     """Calls of `query("…")`, `fetch_all("…")` and the like."""
-    for path, _, call in CALLS:
+    for path, _, call in calls():
         function = call.func
         is_runner = isinstance(function, ast.Name) and function.id in RUNNERS | {"query"}
         is_query = isinstance(function, ast.Attribute) and function.attr == "query"
@@ -87,8 +84,8 @@ def test_names_are_read_from_all_files_and_unique() -> None:
         for path in SQL.glob("*.sql")
         for name in re.findall(r"^-- (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     ]
-    assert sorted(in_files) == sorted(NAMES)
-    assert len(set(NAMES)) == len(NAMES) > 40
+    assert sorted(in_files) == sorted(QUERIES)
+    assert len(set(QUERIES)) == len(QUERIES) > 40
 
 
 def test_unknown_name_raises_key_error() -> None:
@@ -106,15 +103,20 @@ def test_migrations_are_numbered_consecutively() -> None:
 # Names and parameters
 
 
-@EVERY_QUERY
-def test_every_query_is_used(name: str) -> None:
-    assert name in TEXTS
+def test_every_query_is_used() -> None:
+    texts = {
+        node.value
+        for path in SOURCES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert QUERIES.keys() - texts == set()
 
 
 def test_every_called_name_exists() -> None:
     called = {name for _, name, _ in named_calls()}
     assert len(called) > 40
-    assert called - set(NAMES) == set()
+    assert called - set(QUERIES) == set()
 
 
 def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
@@ -123,11 +125,11 @@ def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
         is_literal = all(keyword.arg for keyword in call.keywords)
         if isinstance(call.func, ast.Name) and call.func.id in RUNNERS and is_literal:
             yield path.name, name, {str(keyword.arg) for keyword in call.keywords}
-    for path, _, call in CALLS:
+    for path, _, call in calls():
         if not (isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
             continue
         statement, *values = call.args
-        if not (isinstance(statement, ast.Call) and statement.args and (name := literal(statement.args[0])) in NAMES):
+        if not (isinstance(statement, ast.Call) and statement.args and (name := literal(statement.args[0])) in QUERIES):
             continue
         if not values:
             yield path.name, str(name), set()
@@ -135,19 +137,17 @@ def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
             yield path.name, str(name), {str(literal(key)) for key in values[0].keys if key}
 
 
-@pytest.mark.parametrize(
-    ("file", "name", "given"), list(given_parameters()), ids=lambda value: value if isinstance(value, str) else ""
-)
-def test_call_passes_the_parameters_of_its_query(file: str, name: str, given: set[str]) -> None:
-    assert given == parameters(query(name)), file
+def test_call_passes_the_parameters_of_its_query() -> None:
+    found = list(given_parameters())
+    assert len(found) > 200
+    assert [(file, name) for file, name, given in found if given != parameters(QUERIES[name])] == []
 
 
 # How statements are built
 
 
-@EVERY_QUERY
-def test_values_are_named_parameters_only(name: str) -> None:
-    assert re.findall(r"%(?!\(\w+\)s)", query(name)) == []
+def test_values_are_named_parameters_only() -> None:
+    assert [name for name, text in QUERIES.items() if re.search(r"%(?!\(\w+\)s)", text)] == []
 
 
 PLACEHOLDERS = {
@@ -221,14 +221,14 @@ PLACEHOLDERS = {
 }
 
 
-@EVERY_QUERY
-def test_only_known_statements_have_placeholders(name: str) -> None:
-    assert re.findall(r"\{\w+\}", query(name)) == PLACEHOLDERS.get(name, [])
+def test_only_known_statements_have_placeholders() -> None:
+    found = {name: re.findall(r"\{\w+\}", text) for name, text in QUERIES.items()}
+    assert {name: places for name, places in found.items() if places} == PLACEHOLDERS
 
 
 def test_no_statement_is_built_from_strings() -> None:
     built, literals = set(), set()
-    for path, function, call in CALLS:
+    for path, function, call in calls():
         if not (path.is_relative_to(STORE) and isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
             continue
         statement = call.args[0]
@@ -241,9 +241,8 @@ def test_no_statement_is_built_from_strings() -> None:
     assert literals == LITERAL_STATEMENTS
 
 
-@EVERY_QUERY
-def test_no_statement_selects_all_columns(name: str) -> None:
-    assert re.findall(r"\*\s+FROM\s+(?!staged_)\S+", query(name)) == []
+def test_no_statement_selects_all_columns() -> None:
+    assert [name for name, text in QUERIES.items() if re.search(r"\*\s+FROM\s+(?!staged_)\S+", text)] == []
 
 
 # Schemas of tables, and no session state, for poolers
@@ -267,24 +266,20 @@ def relations(statement: str) -> set[str]:
     return set(found) - common
 
 
-@EVERY_QUERY
-def test_every_table_has_its_schema(name: str) -> None:
-    assert {
-        found for found in relations(query(name)) if not found.startswith(("fcst_app.", "staged_", "pg_catalog."))
-    } == set()
+def test_every_table_has_its_schema() -> None:
+    known = ("fcst_app.", "staged_", "pg_catalog.")
+    found = [(name, relation) for name, text in QUERIES.items() for relation in relations(text)]
+    assert [(name, relation) for name, relation in found if not relation.startswith(known)] == []
+    table = re.compile(rf"(?<![\w.])({'|'.join(TABLES)})\b(?!\.)")
+    assert [(name, table.findall(bare(text))) for name, text in QUERIES.items() if table.search(bare(text))] == []
 
 
-@EVERY_QUERY
-def test_every_table_exists(name: str) -> None:
-    written = {found for found in relations(query(name)) if found.startswith("fcst_app.")}
-    written |= set(re.findall(r"\bfcst_app\.\w+", bare(query(name))))
-    assert {found.removeprefix("fcst_app.") for found in written} <= TABLES
-
-
-@EVERY_QUERY
-def test_no_table_name_lacks_its_schema(name: str) -> None:
-    for table in TABLES:
-        assert re.findall(rf"(?<![\w.]){table}\b(?!\.)", bare(query(name))) == []
+def test_every_table_exists() -> None:
+    written = {
+        (name, table) for name, text in QUERIES.items() for table in re.findall(r"\bfcst_app\.(\w+)", bare(text))
+    }
+    assert len(written) > 300
+    assert {(name, table) for name, table in written if table not in TABLES} == set()
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for _, name, text in migrations()], ids=lambda v: v[:30])
@@ -294,11 +289,9 @@ def test_migration_qualifies_all_names_with_the_schema(name: str, text: str) -> 
     assert re.findall(r"CREATE (?:FUNCTION|VIEW|TYPE|SEQUENCE) (?!fcst_app\.)", text) == []
 
 
-@EVERY_QUERY
-def test_no_statement_leaves_session_state(name: str) -> None:
-    statement = bare(query(name))
-    assert not re.search(r"\b(LISTEN|NOTIFY|PREPARE)\b|pg_(try_)?advisory_lock\b", statement)
-    for part in statement.split(";"):
-        assert not re.match(r"\s*SET (?!LOCAL)", part)
-    if "CREATE TEMPORARY TABLE" in statement:
-        assert statement.count("CREATE TEMPORARY TABLE") == statement.count("ON COMMIT DROP")
+def test_no_statement_leaves_session_state() -> None:
+    for name, text in QUERIES.items():
+        statement = bare(text)
+        assert not re.search(r"\b(LISTEN|NOTIFY|PREPARE)\b|pg_(try_)?advisory_lock\b", statement), name
+        assert not [part for part in statement.split(";") if re.match(r"\s*SET (?!LOCAL)", part)], name
+        assert statement.count("CREATE TEMPORARY TABLE") == statement.count("ON COMMIT DROP"), name

@@ -18,6 +18,7 @@ def start(home: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("allowed", ["", "10.0.0.1"], ids=["nothing", "another address"])
 def test_open_address_without_sign_in_is_refused(tmp_path: Path, allowed: str) -> None:
     flags = ("--server.address=0.0.0.0", f"--server.port={free_port()}")
@@ -42,6 +43,7 @@ def test_invalid_setting_is_reported_before_start(tmp_path: Path) -> None:
     assert done.returncode == 1 and "FCST_API_RATE is 'often'." in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_files_written_by_libraries_are_private(tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
@@ -52,6 +54,7 @@ def test_files_written_by_libraries_are_private(tmp_path: Path) -> None:
         stop(process)
 
 
+@pytest.mark.full
 def test_allowed_address_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
     port = free_port()
