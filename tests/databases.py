@@ -46,7 +46,9 @@ def url(server: dict[str, str], database: str) -> str:
 
 @contextlib.contextmanager
 def admin(server: dict[str, str], database: str = "postgres") -> Iterator[psycopg2.extensions.cursor]:
-    con = psycopg2.connect(**{**server, "dbname": database})
+    # Limits that a test has set for the database do not apply.
+    options = "-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off"
+    con = psycopg2.connect(**{**server, "dbname": database, "options": options})
     con.autocommit = True
     try:
         with con.cursor() as cur:

@@ -1,9 +1,10 @@
 -- claim_batches
 -- Claims the next waiting batches for a supervisor. Jobs take turns, one batch each, the longest waiting job first;
--- served times in the future, after the clock was set back, are ignored. Within a job, batches are claimed in order,
+-- served times in the future, after the clock was set back, are ignored; the times of one claim are in the order of
+-- the turns, in any order of the update. Within a job, batches are claimed in order,
 -- and after its learning has ended. Claims none if the schema is newer.
-WITH next AS (
-    SELECT w.batch_id
+WITH ranked AS (
+    SELECT w.batch_id, s.served_at, j.job_id, row_number() OVER (PARTITION BY j.job_id ORDER BY w.batch_no) AS round
     FROM fcst_app.jobs j
     CROSS JOIN LATERAL (
         SELECT max(started_at) AS served_at FROM fcst_app.batch_status WHERE job_id = j.job_id AND started_at <= now()
@@ -16,13 +17,15 @@ WITH next AS (
         FOR UPDATE SKIP LOCKED
     ) w
     WHERE j.status IS NULL AND NOT EXISTS (SELECT FROM fcst_app.migrations m WHERE m.version > %(schema_version)s)
-    ORDER BY row_number() OVER (PARTITION BY j.job_id ORDER BY w.batch_no), s.served_at NULLS FIRST, j.job_id
-    LIMIT %(n)s
+), next AS (
+    SELECT batch_id, row_number() OVER (ORDER BY round, served_at NULLS FIRST, job_id) AS turn
+    FROM ranked ORDER BY turn LIMIT %(n)s
 ), claimed AS (
     UPDATE fcst_app.batch_status b
     SET stage = CASE WHEN b.is_learning THEN 'learning' ELSE 'obtaining_sales' END, attempt = b.attempt + 1,
         worker_id = %(worker_id)s, run_token = NULL,
-        started_at = clock_timestamp(), touched_at = clock_timestamp(), error = NULL
+        started_at = statement_timestamp() + next.turn * interval '1 microsecond', touched_at = clock_timestamp(),
+        error = NULL
     FROM next WHERE b.batch_id = next.batch_id
     RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt, b.is_learning
 )
