@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the cases of a test with `few(n)` as `full`, all but `n` evenly spaced ones."""
     cases: dict[tuple[Path, str], list[pytest.Item]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("few"):
+        if isinstance(item, pytest.Function) and item.get_closest_marker("few") and not item.get_closest_marker("full"):
             cases.setdefault((item.path, item.originalname), []).append(item)
     for found in cases.values():
         n = found[0].get_closest_marker("few").args[0]

@@ -168,6 +168,7 @@ def test_bad_input_exits_with_two_and_changes_nothing(
     assert table_sizes() == before
 
 
+@pytest.mark.full
 def test_file_with_bad_rows_is_refused(command_line: None, tmp_path: Path) -> None:
     head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-06,a,1\n"
     for name, row, what in (

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import BROWSER, CHROMIUM, FLAGS, Desk
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 # Requests that a script of another site can try.
 ATTACK = """async port => {

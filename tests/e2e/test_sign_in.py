@@ -126,6 +126,7 @@ def shown(words: str) -> re.Pattern[str]:
     return re.compile(re.escape(words).replace("@", "@.?"))
 
 
+@pytest.mark.full
 def test_nothing_is_shown_before_sign_in_and_the_requested_page_after(
     office: Office, visit: Callable[[], Page], tmp_path: Path
 ) -> None:

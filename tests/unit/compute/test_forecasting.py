@@ -471,8 +471,8 @@ def test_backtest_has_the_units_sold() -> None:
     np.testing.assert_array_equal(found["AutoETS", 26].y, y[-26:-13])
 
 
-@pytest.mark.few(1)
-@pytest.mark.parametrize("weeks_ago", [13, pytest.param(26, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("weeks_ago", [13, 26])
 def test_backtest_ignores_weeks_after_the_cutoff(weeks_ago: int) -> None:
     """A jump after a cutoff does not change forecasts and bounds at that cutoff or before."""
     y = seasonal(200)

@@ -29,6 +29,7 @@ def test_open_address_without_sign_in_is_refused(tmp_path: Path, allowed: str) -
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.full
 def test_sign_in_in_another_secrets_file_is_refused(tmp_path: Path) -> None:
     """Streamlit would offer the sign-in, but fcst would not check it."""
     (tmp_path / ".streamlit").mkdir()
