@@ -2,7 +2,6 @@
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from fcst import charts
 from fcst.compute.models import AUTO
@@ -35,6 +34,7 @@ from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, sho
 from fcst.ui.shell import choose, choose_one, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_chip
 from fcst.ui.stock import show_item as show_item_stock
+from fcst.ui.streamlit_internals import DeltaGenerator
 from fcst.ui.thresholds import thresholds_button
 from fcst.ui.what_if import WhatIfContext, chosen_scenarios, lines, show_what_if
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from fcst.compute.models import MODEL_NAMES
 from fcst.dataset_records import ListedDataset
@@ -20,6 +19,7 @@ from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.run_selection import choose_items, count, show_items, show_models
 from fcst.ui.shell import choose, number_in_url, show_error, show_page
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 

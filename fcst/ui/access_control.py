@@ -16,7 +16,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from fcst.api.callers import Callers
 from fcst.api.problems import error_response
@@ -27,6 +26,16 @@ from fcst.services import identity, sign_ins
 from fcst.settings import load_settings
 from fcst.ui import live
 from fcst.ui.signin import actor_of, sign_in_of
+from fcst.ui.streamlit_internals import (
+    AGENT,
+    LOGOUT,
+    MEDIA,
+    PAGE_REQUESTS,
+    TOKEN_PATHS,
+    UPLOADS,
+    USER_COOKIE_NAME,
+    BackMsg,
+)
 
 MAX_SESSIONS_PER_USER = 200
 """Open sessions (browser tabs) of one signed-in user."""
@@ -34,13 +43,6 @@ MAX_SESSIONS_PER_ADDRESS = 60
 """Open sessions of all users without sign-in at one address."""
 MAX_SESSIONS_WITHOUT_SIGN_IN = 600
 """Open sessions of all users without sign-in: behind a proxy, addresses can be forged."""
-UPLOADS, MEDIA, LOGOUT = "/_stcore/upload_file/", "/media/", "/auth/logout"
-TOKEN_PATHS = ("/_stcore/metrics", "/_stcore/script-health-check")
-BLOCKED = "/_stcore/agent/"
-"""Streamlit's sessions without a browser, which have another authentication."""
-USER_COOKIES = "_streamlit_user"
-PAGE_REQUESTS = ("deferred_file", "dataframe_chunk")
-"""Requests that pages send automatically: files, and more rows of a table."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class AccessControl:
 
     async def _refuse(self, path: str, scope: Connection) -> Response | None:
         """The response that rejects a request; None if it is allowed."""
-        if path.startswith(BLOCKED):
+        if path.startswith(AGENT):
             return PlainTextResponse("This path does not exist.\n", 404)
         if path == LOGOUT:
             if is_cross_site(Headers(scope=scope)):
@@ -189,7 +191,7 @@ def without_user_cookies(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes
 
     def rest(value: bytes) -> bytes:
         parts = value.decode("latin-1").split(";")  # Streamlit strips the spaces around names
-        return ";".join(part for part in parts if not part.strip().startswith(USER_COOKIES)).encode("latin-1")
+        return ";".join(part for part in parts if not part.strip().startswith(USER_COOKIE_NAME)).encode("latin-1")
 
     return [(name, rest(value) if name == b"cookie" else value) for name, value in headers]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, SEASON_LENGTH
@@ -16,6 +15,7 @@ from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose, warn_of_unknown
 from fcst.ui.signin import may
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 
 def find_runs(nothing: str, icon: str) -> dict[int, Job]:

@@ -4,7 +4,6 @@ import hashlib
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.dataset_records import ListedDataset
@@ -17,6 +16,7 @@ from fcst.ui.attribute_filter import choose_attributes, has_attributes_in_url
 from fcst.ui.cache import read
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose_one, choose_page, choose_some, number_in_url, page_in_url, search, set_state
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 DEFAULT_ITEMS = 100
 DEFAULT_SEED = 1

@@ -12,8 +12,6 @@ import anyio
 import streamlit as st
 from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
-from streamlit.runtime import get_instance
-from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
 from fcst.api.callers import RequestCounts
@@ -23,7 +21,7 @@ from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
 from fcst.services.signing import signing_secret
 from fcst.settings import SECRETS, Settings, load_settings
-from fcst.ui import access_control, downloads, start
+from fcst.ui import access_control, downloads, start, streamlit_internals
 from fcst.ui.connections import limit_connections, raise_file_limit
 
 WATCH_EVERY_S = 5.0
@@ -52,7 +50,7 @@ MIDDLEWARE = [
         Gate,
         max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200),
         names=server_names(),
-        large_paths=(access_control.UPLOADS,),
+        large_paths=(streamlit_internals.UPLOADS,),
     ),
     Middleware(access_control.AccessControl, limiter=_limiter),
 ]
@@ -62,8 +60,7 @@ MIDDLEWARE = [
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Starts database and supervisor and restarts them; pages show their failures."""
-    # A deep link as the first request of a server would otherwise run pages/*.py without app.py.
-    PagesManager.uses_pages_directory = False
+    streamlit_internals.use_navigation()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch)
         try:
@@ -141,14 +138,8 @@ async def _watch() -> None:
             log.warning("%s Retrying.", exc)
         except Exception:  # noqa: BLE001  logged; supervision must continue
             log.exception("supervision of database and supervisor failed")
-        _drop_expired_sessions()
+        streamlit_internals.drop_expired_sessions()
         await anyio.sleep(WATCH_EVERY_S)
-
-
-def _drop_expired_sessions() -> None:
-    """Drops expired sessions of disconnected browsers; Streamlit does so only when it stores another one."""
-    manager: Any = get_instance()._session_mgr
-    manager._session_storage.list()
 
 
 def _start() -> None:

@@ -11,11 +11,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 from itsdangerous import BadData, URLSafeTimedSerializer
-from streamlit.auth_util import get_cookie_with_chunks
-from streamlit.navigation.page import StreamlitPage
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
-from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from fcst.roles import Actor, Scope, SignIn, name_of
 from fcst.services import identity, sign_ins
@@ -23,8 +18,8 @@ from fcst.services.adjustments import MAX_NAME
 from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
 from fcst.ui import start, text
+from fcst.ui.streamlit_internals import USER_COOKIE_NAME, StreamlitPage, browser_id, is_in_page, join_user_cookie
 
-BROWSER_COOKIE = "_streamlit_xsrf"  # identifies a browser; masked differently each time
 REMEMBERED_S = 600.0
 MOST_REMEMBERED = 1_000
 LONGEST_QUERY = 2_000
@@ -39,16 +34,13 @@ _PERMISSIONS = {
 
 def visitor() -> Actor | None:
     """The signed-in visitor of the current page; None without sign-in or if the visitor has not signed in."""
-    if get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
+    if not is_in_page() or not st.user.get("is_logged_in"):
         return None
     return actor_of(sign_in_of(st.context.cookies))
 
 
 def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
-    """The sign-in of these cookies, even if it has ended since; None without one.
-
-    Streamlit's own parsing of its cookies returns neither their age nor an identifier of the sign-in.
-    """
+    """The sign-in of these cookies, even if it has ended since; None without one."""
     if not load_settings().has_sign_in or USER_COOKIE_NAME not in cookies:
         return None
     times: list[datetime] = []
@@ -64,7 +56,7 @@ def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
         return str(value).encode()
 
     try:
-        payload = get_cookie_with_chunks(opened, USER_COOKIE_NAME)
+        payload = join_user_cookie(opened)
         claims = json.loads(payload or b"null")
     except ValueError:
         return None
@@ -128,10 +120,7 @@ def has_no_access() -> bool:
 
 def run_page(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Runs the page, or shows the sign-in page; after sign-in it opens the page that was requested first."""
-    requested, browser = (
-        _requested_pages(),
-        decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b"",
-    )
+    requested, browser = _requested_pages(), browser_id(st.context.cookies)
     if has_no_access():
         if visitor() is not None:
             show_account()

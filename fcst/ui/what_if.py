@@ -27,6 +27,7 @@ from fcst.ui.downloads import SCENARIO, Query, link_to_scenarios, period_in_url
 from fcst.ui.plan import ask_weeks
 from fcst.ui.shell import action_errors, choose, show_error, warn_of_unknown, write_to_url
 from fcst.ui.signin import ask_for_name, may
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 OTHER = "with"
 NAMES = SCENARIO, OTHER
@@ -261,7 +262,7 @@ def _add_change(shown: WhatIfContext, change: DriverChange, name: str, who: str)
     st.rerun()
 
 
-def _progress(place: "st.delta_generator.DeltaGenerator", done: int, total: int) -> None:
+def _progress(place: DeltaGenerator, done: int, total: int) -> None:
     place.progress(done / total, text=f"{done:,} of {text.count(total, 'item')} computed …")
 
 

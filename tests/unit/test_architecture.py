@@ -194,6 +194,11 @@ def test_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert parts <= MAY_USE[library]
 
 
+def test_private_parts_of_streamlit_are_used_in_one_module() -> None:
+    private = {found.file for found in IMPORTS if found.module.startswith("streamlit.")}
+    assert private == {"fcst/ui/streamlit_internals.py"}
+
+
 def test_statsforecast_is_imported_in_one_module_and_only_inside_functions() -> None:
     assert {i.file for i in IMPORTS if i.library == "statsforecast"} == {"fcst/compute/statsforecast_import.py"}
     assert [i.file for i in IMPORTS if i.module == "fcst.compute.statsforecast_import" and not i.is_in_function] == []
