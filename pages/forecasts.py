@@ -78,6 +78,18 @@ def main() -> None:
         show_detail(items, page, item, head)
 
 
+def show_files(items: Items, item: RunItem | None) -> None:
+    """Downloads, and the upload of an edited plan."""
+    job, model, period = items.job, items.model, period_in_url()
+    with st.popover("Download", type="primary", icon=":material/download:"):
+        if item is not None:
+            show_downloads(job, "this item", 1, one_item(item.unique_id), model, period)
+        if items.n_found < job.n_items:
+            show_downloads(job, "the items shown", items.n_found, filter_query(items.which, model), model, period)
+        show_downloads(job, "all items of this run", job.n_items, (), model, period)
+    upload_button(job, model)
+
+
 def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenerator) -> None:
     """Shows one item, or the total of all that match; its downloads go to the head of the page."""
     job, model = items.job, items.model
@@ -102,15 +114,8 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     with title:
         show_title(job, item, view, n_shown)
     show_numbers(job, view, model)
-    period = period_in_url()
-    with head, st.popover("Download", type="primary", icon=":material/download:"):
-        if item is not None:
-            show_downloads(job, "this item", 1, one_item(unique_id), model, period)
-        if n_shown < n_items:
-            show_downloads(job, "the items shown", n_shown, filter_query(items.which, model), model, period)
-        show_downloads(job, "all items of this run", n_items, (), model, period)
     with head:
-        upload_button(job, model)
+        show_files(items, item)
     marks = [mark for mark in MARKS if mark in st.query_params.get_all("show")]
     scope = f"item {unique_id}" if item else scope_of(items.which, n_shown, n_items)
     what_if = None

@@ -22,6 +22,7 @@ from fcst.ui.loading import (
     show_reading,
 )
 from fcst.ui.shell import show_error, show_page
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 
 def main() -> None:
@@ -68,18 +69,36 @@ def main() -> None:
     if not clicked and (refused := st.session_state.pop("load_refused", None)):
         with confirm:
             show_error(refused)
-    left, middle, right = confirm.columns([4, 1, 2], vertical_alignment="bottom")
+    name = show_buttons(confirm, default_name, clicked) or default_name
+    if not clicked:
+        return
+    try:
+        missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
+        if missing:
+            raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose a column for each.")
+        with confirm, st.spinner("Submitting …"):
+            request = replace(spec, seen=inspection.seen, then_run=clicked == "load_and_run")
+            ingest_id = request_load(request, name=name, mapping=mapping, **formats, **rules)
+    except FcstError as exc:
+        st.session_state["load_refused"] = exc
+        st.rerun()
+    st.switch_page("pages/data.py", query_params={"ingest": str(ingest_id)})
+
+
+def show_buttons(place: DeltaGenerator, default_name: str, clicked: str) -> str:
+    """Shows the box for the dataset's name and both buttons; returns the name."""
+    left, middle, right = place.columns([4, 1, 2], vertical_alignment="bottom")
     name = left.text_input(
         "Dataset name",
         key="dataset_name",
         placeholder=default_name,
         help="An existing name creates its next version. Runs on earlier versions stay.",
-    ).strip()
-    for place, label, key, icon in (
+    )
+    for column, label, key, icon in (
         (middle, "Load", "load", ":material/upload:"),
         (right, "Load and forecast all", "load_and_run", ":material/play_circle:"),
     ):
-        place.button(
+        column.button(
             "Loading …" if clicked == key else label,
             type="primary" if key == "load_and_run" else "secondary",
             key=key,
@@ -89,19 +108,7 @@ def main() -> None:
             on_click=ask_to_load,
             args=(key,),
         )
-    if not clicked:
-        return
-    try:
-        missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
-        if missing:
-            raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose a column for each.")
-        with confirm, st.spinner("Submitting …"):
-            request = replace(spec, seen=inspection.seen, then_run=clicked == "load_and_run")
-            ingest_id = request_load(request, name=name or default_name, mapping=mapping, **formats, **rules)
-    except FcstError as exc:
-        st.session_state["load_refused"] = exc
-        st.rerun()
-    st.switch_page("pages/data.py", query_params={"ingest": str(ingest_id)})
+    return name.strip()
 
 
 def ask_to_load(key: str) -> None:

@@ -67,18 +67,7 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("--version", type=int, metavar="N", help="dataset version (default: the newest)")
     sub.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    text = "create, list and revoke API tokens"
-    actions = commands.add_parser("token", help=text, description=text).add_subparsers(required=True, metavar="ACTION")
-    action = partial(add_command, actions)
-    sub = action("create", _create_token, "create a token; it is printed only once")
-    sub.add_argument("name", metavar="NAME", help="name of the program that uses the token; the audit log shows it")
-    sub.add_argument(
-        "--scope", default=Scope.READ, choices=list(Scope), help="permissions of the token (default: %(default)s)"
-    )
-    sub.add_argument("--days", type=int, metavar="N", help="expire after N days (default: never)")
-    add_json_argument(action("list", _list_tokens, "list tokens, without their secrets"))
-    sub = action("revoke", _revoke_token, "revoke a token immediately")
-    sub.add_argument("token", type=int, metavar="ID")
+    _add_token_commands(commands)
 
     sub = command("sign-out", _sign_out, "end all current sign-ins of a person")
     sub.add_argument("person", metavar="PERSON", help="their sign-in address")
@@ -94,6 +83,21 @@ def add_commands(commands: Any) -> None:
 
     sub = command("doctor", _doctor, "check settings, disk, database, schema and supervisors")
     add_json_argument(sub)
+
+
+def _add_token_commands(commands: Any) -> None:
+    text = "create, list and revoke API tokens"
+    actions = commands.add_parser("token", help=text, description=text).add_subparsers(required=True, metavar="ACTION")
+    action = partial(add_command, actions)
+    sub = action("create", _create_token, "create a token; it is printed only once")
+    sub.add_argument("name", metavar="NAME", help="name of the program that uses the token; the audit log shows it")
+    sub.add_argument(
+        "--scope", default=Scope.READ, choices=list(Scope), help="permissions of the token (default: %(default)s)"
+    )
+    sub.add_argument("--days", type=int, metavar="N", help="expire after N days (default: never)")
+    add_json_argument(action("list", _list_tokens, "list tokens, without their secrets"))
+    sub = action("revoke", _revoke_token, "revoke a token immediately")
+    sub.add_argument("token", type=int, metavar="ID")
 
 
 def _migrate(args: argparse.Namespace) -> int:

@@ -142,9 +142,10 @@ def sum_weeks(
     if len(kinds) > len(columns):
         raise InputError("A column is a driver of different kinds in several files.", "Load the files one by one.")
     size = sum(readable.path.stat().st_size for _, readable in files)
-    selects = []
-    for (part, readable), found, condition in zip(files, of_files, sift, strict=True):
-        selects.append(_rows_sql(part, readable, spec, weeks, condition, columns, found, grouped_by))
+    rows = " UNION ALL BY NAME ".join(
+        _rows_sql(part, readable, spec, weeks, condition, columns, found, grouped_by)
+        for (part, readable), found, condition in zip(files, of_files, sift, strict=True)
+    )
     # If all dates are on one weekday, a row is a week; otherwise days are counted.
     means = ", ".join(f"avg(v{i}) AS v{i}" for i in range(len(columns)))
     bad = "".join(f", count(*) FILTER (WHERE b{i} IS NOT NULL) AS n{i}, min(b{i}) AS b{i}" for i in range(len(columns)))
@@ -153,7 +154,7 @@ def sum_weeks(
             CREATE OR REPLACE TABLE driver_sums AS
             SELECT key, d + x AS wk, count(*) AS n, bit_or(1 << x) AS days, min(d) AS first_day, max(d) AS last_day,
                    sum(u) AS u, {means}{bad}
-            FROM ({" UNION ALL BY NAME ".join(selects)}) GROUP BY key, d + x
+            FROM ({rows}) GROUP BY key, d + x
         """)
     first, last = weeks.first_wk_end_dt - timedelta(days=6), weeks.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
     is_within = f"wk BETWEEN DATE '{weeks.first_wk_end_dt}' AND DATE '{last}'"
@@ -174,14 +175,14 @@ def sum_weeks(
         )
     if n_weekdays == 1:
         first_day, last_day = fetch_row(con, f"SELECT min(wk) - 6, max(wk) FROM driver_sums WHERE {is_within}")
-    n_bad, bad_words = n_undated, [f"{n_undated:,} without a valid date"] if n_undated else []
-    for i, column in enumerate(columns):
-        (n, example) = fetch_row(con, f"SELECT coalesce(sum(n{i}), 0)::BIGINT, min(b{i}) FROM driver_sums")
-        if n:
-            n_bad += n
-            bad_words.append(f"{n:,} with an invalid value in {column.name!r}, such as {str(example)[:60]!r}")
+    n_bad, reasons = _count_bad(con, columns, n_undated)
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
     shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
+    _make_driver_weeks(con, columns, shares, is_within)
+    return DriverWeeks(tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, reasons)
+
+
+def _make_driver_weeks(con: Connection, columns: Sequence[ColumnRead], shares: str, is_within: str) -> None:
     values = ", ".join(
         f"least(v{i} * {shares}, 1) AS v{i}" if column.kind.is_listed else f"v{i}" for i, column in enumerate(columns)
     )
@@ -190,9 +191,17 @@ def sum_weeks(
         SELECT key, wk, n, u, {values} FROM driver_sums WHERE {is_within} AND key IS NOT NULL;
         DROP TABLE driver_sums
     """)
-    return DriverWeeks(
-        tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(bad_words)
-    )
+
+
+def _count_bad(con: Connection, columns: Sequence[ColumnRead], n_undated: int) -> tuple[int, tuple[str, ...]]:
+    """The number of invalid values and dates, and a text about those of each column."""
+    total, texts = n_undated, [f"{n_undated:,} without a valid date"] if n_undated else []
+    for i, column in enumerate(columns):
+        n, example = fetch_row(con, f"SELECT coalesce(sum(n{i}), 0)::BIGINT, min(b{i}) FROM driver_sums")
+        if n:
+            total += n
+            texts.append(f"{n:,} with an invalid value in {column.name!r}, such as {str(example)[:60]!r}")
+    return total, tuple(texts)
 
 
 def _rows_sql(

@@ -183,15 +183,7 @@ def read_plan(
                     f"{read.n_bad:,} bad rows in {parts[0].table.name}: {'; '.join(read.bad)}.",
                     "Load the good rows (--skip-bad), or correct the file.",
                 )
-            report = DriverReport(
-                n_rows=read.n_rows,
-                n_unknown=len(unknown),
-                unknown=tuple(unknown[:MAX_NAMED]),
-                n_outside=read.n_outside,
-                n_bad=read.n_bad,
-                bad=read.bad,
-                remarks=tuple(_unlearnable(read, dataset)),
-            )
+            report = _report(read, unknown, dataset)
             source = ", ".join(part.table.name for part in parts[:5])
             target = workspace.new_file()
             written = write_values(con, read, source, grouping.grouped_by, report, target, is_plan=True)
@@ -202,6 +194,18 @@ def read_plan(
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is complete."
             ) from exc
+
+
+def _report(read: DriverWeeks, unknown: Sequence[str], dataset: PlanDataset) -> DriverReport:
+    return DriverReport(
+        n_rows=read.n_rows,
+        n_unknown=len(unknown),
+        unknown=tuple(unknown[:MAX_NAMED]),
+        n_outside=read.n_outside,
+        n_bad=read.n_bad,
+        bad=read.bad,
+        remarks=tuple(_unlearnable(read, dataset)),
+    )
 
 
 def _unlearnable(read: DriverWeeks, dataset: PlanDataset) -> Iterator[str]:

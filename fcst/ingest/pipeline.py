@@ -131,17 +131,9 @@ def read_series(
     duplicates_of_kind = "drop" if is_lines and len(plan.parts) > 1 else "keep"
     spec = replace(spec, seen="", duplicates=spec.duplicates or duplicates_of_kind)
     before = fingerprint(plan.sources)
-    config: dict[str, Any] = {
-        "memory_limit": resources.memory,
-        "threads": resources.threads,
-        "temp_directory": str(folder / "spill"),
-        "max_temp_directory_size": f"{max(free_space(folder), 0)} bytes",
-    }
-    con = duckdb.connect(config=config)
+    con = _connect(resources)
     name = plan.parts[0].table.name
     try:
-        con.execute("SET preserve_insertion_order = false")
-        con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `report_progress`
         groups = _read(con, plan, spec, workspace, on_progress)
         sum_by_week(con, groups, on_progress)
         groups = _without_odd_dates(con, groups, on_progress)
@@ -173,6 +165,19 @@ def read_series(
     finally:
         con.close()
     return files
+
+
+def _connect(resources: Resources) -> Connection:
+    config: dict[str, Any] = {
+        "memory_limit": resources.memory,
+        "threads": resources.threads,
+        "temp_directory": str(resources.folder / "spill"),
+        "max_temp_directory_size": f"{max(free_space(resources.folder), 0)} bytes",
+        "preserve_insertion_order": False,
+    }
+    con = duckdb.connect(config=config)
+    con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `report_progress`
+    return con
 
 
 def _make_weeks(

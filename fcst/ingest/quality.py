@@ -58,7 +58,6 @@ def describe(
     calendar = tallies.calendar
     has_promo = any(part.column("promo") for part in plan.parts)
     promo_by_year = _promo_by_year(tallies)
-    last = f"DATE '{calendar.whole_day(calendar.n_weeks - 1)}'"
     counts = _count_rows(con, spec, calendar)
     n_promo, n_flag_missing, n_flag_unknown = _count_flags(con)
     return QualityReport(
@@ -74,18 +73,7 @@ def describe(
         first_wk_end_dt=calendar.whole_day(0),
         last_wk_end_dt=calendar.whole_day(calendar.n_weeks - 1),
         n_kept=counts["kept"],
-        dropped=DroppedRows(
-            bad=reading.bad_rows.n,
-            sifted=reading.n_sifted,
-            totals=reading.n_totals,
-            no_records=reading.n_no_records,
-            odd_dates=reading.n_odd_dates,
-            duplicates=duplicates.n_dropped,
-            returns=counts["returns"],
-            promotions=counts["promotions"],
-            first_week=counts["first_week"],
-            last_week=counts["last_week"],
-        ),
+        dropped=_dropped_rows(reading, duplicates, counts),
         units=UnitSums(**{part.name: round(counts[part.name], 3) for part in fields(UnitSums)}),
         n_returns=counts["n_returns"],
         n_fractional=counts["n_fractional"],
@@ -110,17 +98,8 @@ def describe(
         gaps=_gaps(tallies),
         most_affected=() if spec.include_promo else _most_affected(con),
         flags_missing_by_month=_flags_missing_by_month(con) if has_promo else {},
-        new_items=_listed(
-            con,
-            # An item that sells in the first week may be older than the data.
-            f"first_wk > greatest(DATE '{calendar.whole_day(0)}', {last} - {7 * NEW_WITHIN_WEEKS})",
-            "first_wk DESC",
-        ),
-        ended_items=_listed(
-            con,
-            f"coalesce(last_sale, DATE '0001-01-01') <= {last} - {7 * ENDED_AFTER_WEEKS}",
-            "last_sale DESC NULLS LAST",
-        ),
+        new_items=_new_items(con, calendar),
+        ended_items=_ended_items(con, calendar),
         outliers=_outliers(tallies),
         coverage=_coverage(con, tallies),
     )
@@ -256,6 +235,29 @@ def _history(con: Connection) -> dict[str, int]:
     cases = " ".join(f"WHEN n_weeks >= {bound} THEN {bound}" for bound in sorted(HISTORY_BOUNDS, reverse=True))
     found = dict(fetch_all(con, f"SELECT CASE {cases} END AS least, count(*) FROM items_out GROUP BY 1"))
     return {str(bound): found.get(bound, 0) for bound in HISTORY_BOUNDS}
+
+
+def _dropped_rows(reading: ReadingReport, duplicates: Duplicates, counts: dict[str, Any]) -> DroppedRows:
+    return DroppedRows(
+        bad=reading.bad_rows.n,
+        sifted=reading.n_sifted,
+        totals=reading.n_totals,
+        no_records=reading.n_no_records,
+        odd_dates=reading.n_odd_dates,
+        duplicates=duplicates.n_dropped,
+        **{name: counts[name] for name in ("returns", "promotions", "first_week", "last_week")},
+    )
+
+
+def _new_items(con: Connection, calendar: Calendar) -> ItemList:
+    # An item that sells in the first week may be older than the data.
+    last = f"DATE '{calendar.whole_day(calendar.n_weeks - 1)}' - {7 * NEW_WITHIN_WEEKS}"
+    return _listed(con, f"first_wk > greatest(DATE '{calendar.whole_day(0)}', {last})", "first_wk DESC")
+
+
+def _ended_items(con: Connection, calendar: Calendar) -> ItemList:
+    last = f"DATE '{calendar.whole_day(calendar.n_weeks - 1)}' - {7 * ENDED_AFTER_WEEKS}"
+    return _listed(con, f"coalesce(last_sale, DATE '0001-01-01') <= {last}", "last_sale DESC NULLS LAST")
 
 
 def _listed(con: Connection, condition: str, order: str) -> ItemList:

@@ -120,28 +120,13 @@ class Rows:
         def kept(expression: str) -> str:
             return f"CASE WHEN is_kept THEN {expression} END" if sift else expression
 
-        source = readable.sql()
-        if is_numbered:
-            has_numbers = readable.table.row_word == "row"
-            numbers = "r::BIGINT" if has_numbers else "row_number() OVER ()"
-            source = (
-                f"(SELECT * REPLACE ({numbers} AS r) FROM {source})"
-                if has_numbers
-                else f"(SELECT *, {numbers} AS r FROM {source})"
-            )
-        if sift:  # evaluated once per row: it may contain a subquery over the whole file
-            source = f"(SELECT *, ({sift}) IS TRUE AS is_kept FROM {source})"
+        source = _source_sql(part, readable, sift, is_numbered)
         date, units = part.place("date") or "", part.place("sales") or ""
         day = date_sql(date, part.proposal.date_format, part.kind("date"), self.spec.zone)
         if part.proposal.begin_weeks:
             day = f"({day} + 6)"
-        if part.proposal.mapping["date"] == [WIDE]:
-            places = ", ".join(part.place_of(name) for name in part.proposal.periods)
-            days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
-            source = (
-                f"(SELECT * FROM (SELECT *, unnest([{places}]) AS cell, unnest([{days}]) AS period FROM {source})"
-                " WHERE nullif(cell, '') IS NOT NULL)"
-            )
+        is_wide = part.proposal.mapping["date"] == [WIDE]
+        if is_wide:
             day, units, date = "period", "cell", "period::VARCHAR"
         store = part.place("store")
         flag = part.place("promo")
@@ -173,7 +158,6 @@ class Rows:
         has_flags = any(part.column("promo") for part, _ in self.parts)
         split_from = FLAGS["missing"] if has_flags else SIFTED
         known = "LEFT JOIN known_stores USING (store)" if self.has_store and not self.is_lines else ""
-        is_wide = part.proposal.mapping["date"] == [WIDE]
         has_no_key = " AND ".join(is_blank_sql(key) for key in self.keys)
         without_key = f"CASE WHEN y IS NULL THEN {is_blank_sql('units')} AND {has_no_key} ELSE false END"
         without_date = (
@@ -188,6 +172,23 @@ class Rows:
                   FROM (SELECT *, CASE WHEN d0 BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d0 END AS d
                         FROM (SELECT {", ".join(columns)} FROM {source}))) {known}
         """
+
+
+def _source_sql(part: Part, readable: Readable, sift: str, is_numbered: bool) -> str:
+    """The rows of a file: numbered as `r`, with the condition `sift` as `is_kept`, and one row per cell if wide."""
+    source = readable.sql()
+    if is_numbered:
+        has_numbers = readable.table.row_word == "row"
+        rows = "* REPLACE (r::BIGINT AS r)" if has_numbers else "*, row_number() OVER () AS r"
+        source = f"(SELECT {rows} FROM {source})"
+    if sift:  # evaluated once per row: it may contain a subquery over the whole file
+        source = f"(SELECT *, ({sift}) IS TRUE AS is_kept FROM {source})"
+    if part.proposal.mapping["date"] == [WIDE]:
+        places = ", ".join(part.place_of(name) for name in part.proposal.periods)
+        days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
+        cells = f"SELECT *, unnest([{places}]) AS cell, unnest([{days}]) AS period FROM {source}"
+        source = f"(SELECT * FROM ({cells}) WHERE nullif(cell, '') IS NOT NULL)"
+    return source
 
 
 def _promo_sql(part: Part) -> str:

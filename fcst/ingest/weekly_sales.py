@@ -255,6 +255,34 @@ def plan_fetch(con: Connection, groups: Groups, with_duplicates: bool) -> FetchP
     )
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Sums of values by item and week; `at` is the place of a value in the flat grid."""
+
+    shape: tuple[int, int]
+    is_large: bool
+
+    def count(self, values: Ints | None, at: Ints) -> Ints:
+        n = self.shape[0] * self.shape[1]
+        if values is None:
+            return np.bincount(at, minlength=n).reshape(self.shape)
+        sums = np.zeros(n, np.int64)
+        np.add.at(sums, at, values)
+        return sums.reshape(self.shape)
+
+    def units(self, values: "Micro", at: Ints) -> Floats:
+        if not self.is_large:
+            return _as_units(self.count(values.low, at))
+        return np.asarray((self.count(values.high, at) * 4294967296.0 + self.count(values.low, at)) / MICRO)
+
+    def count_days(self, bits: Ints, at: Ints) -> Ints:
+        """The number of different days; bit n is day n of the week."""
+        days = np.zeros(self.shape[0] * self.shape[1], np.uint8)
+        for day in range(7):
+            days[at[(bits & (1 << day)) != 0]] |= np.uint8(1 << day)
+        return np.bitwise_count(days).reshape(self.shape).astype(np.int64)
+
+
 def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: FetchPlan, low: int, high: int) -> Cells:
     """Reads the cells of the items in `[low, high)`."""
     columns = [
@@ -267,32 +295,17 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: Fetch
     ]
     among = f"i BETWEEN {low} AND {high - 1}"
     table = fetch_arrow(con, f"SELECT {', '.join(columns)} FROM groups WHERE {IS_VALID} AND {among}")
-    shape = (high - low, calendar.n_any)
     place = table["place"].to_numpy()
-    returns_dropped = groups.rows.spec.returns == "drop"
-
-    def count(values: Ints | None, at: Ints) -> Ints:
-        n = shape[0] * shape[1]
-        if values is None:
-            return np.bincount(at, minlength=n).reshape(shape)
-        grid = np.zeros(n, np.int64)
-        np.add.at(grid, at, values)
-        return grid.reshape(shape)
-
-    def units(values: "Micro", at: Ints) -> Floats:
-        if not fetch.is_large:
-            return _as_units(count(values.low, at))
-        return np.asarray((count(values.high, at) * 4294967296.0 + count(values.low, at)) / MICRO)
-
+    grid = _Grid((high - low, calendar.n_any), fetch.is_large)
     ny = table["ny"].to_numpy() if fetch.has_counts else None
     s = _micro(table["s"], fetch.is_large)
-    n_rows = count(ny, place)
+    n_rows = grid.count(ny, place)
     taken, n_taken = s, ny
     sold = None
     if fetch.has_returns:
         nn, sn = table["nn"].to_numpy(), _micro(table["sn"], fetch.is_large)
         sold = s.minus(sn)
-        if returns_dropped:
+        if groups.rows.spec.returns == "drop":
             taken, n_taken = sold, (1 if ny is None else ny) - nn
     base_at, base_units, base_n = place, taken, n_taken
     promo = None
@@ -300,16 +313,16 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: Fetch
     if fetch.has_promo:
         is_promo = table["is_promo"].to_numpy()
         promo_at, base_at = place[is_promo], place[~is_promo]
-        promo = units(taken.where(is_promo), promo_at)
-        n_promo = count(None if n_taken is None else n_taken[is_promo], promo_at)
+        promo = grid.units(taken.where(is_promo), promo_at)
+        n_promo = grid.count(None if n_taken is None else n_taken[is_promo], promo_at)
         base_units, base_n = taken.where(~is_promo), None if n_taken is None else n_taken[~is_promo]
-    base = units(base_units, base_at)
+    base = grid.units(base_units, base_at)
     if n_promo is not None:
-        n_base = count(base_n, base_at)
+        n_base = grid.count(base_n, base_at)
         base[n_base <= 0] = 0
         base[(n_base <= 0) & (n_promo > 0)] = np.nan
     if sold is not None:
-        is_sold = units(sold, place) > 0
+        is_sold = grid.units(sold, place) > 0
     else:
         is_sold = np.nan_to_num(base) + promo > 0 if promo is not None else base > 0
     exists = n_rows > 0
@@ -317,13 +330,7 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: Fetch
         is_sold &= exists
     n_duplicates = None
     if fetch.with_duplicates:
-        if calendar.one_day:
-            n_days = exists.astype(np.int64)
-        else:
-            bits, days = table["bits"].to_numpy(), np.zeros(shape[0] * shape[1], np.uint8)
-            for day in range(7):
-                days[place[(bits & (1 << day)) != 0]] |= np.uint8(1 << day)
-            n_days = np.bitwise_count(days).reshape(shape).astype(np.int64)
+        n_days = exists.astype(np.int64) if calendar.one_day else grid.count_days(table["bits"].to_numpy(), place)
         n_duplicates = int((n_rows - n_days)[exists].sum())
     keys = fetch_arrow(con, f"SELECT unique_id FROM keys WHERE {among} ORDER BY i")
     return Cells(keys["unique_id"].combine_chunks(), n_rows, base, promo, is_sold, n_duplicates)

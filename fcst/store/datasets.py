@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 
 from fcst.dataset_records import (
     Dataset,
@@ -57,7 +58,7 @@ def insert(
         if this task has lost the ingest; nothing is written then.
     """
     spec, report = files.spec, files.report
-    with ExitStack() as stack, transaction() as cur:
+    with transaction() as cur:
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
         cur.execute(query("last_version"), {"name": spec.name})
         last = cur.fetchone()
@@ -78,16 +79,7 @@ def insert(
             "total_units": report.total_units,
         }
         cur.execute(query("insert_dataset"), row)
-        paths = (files.items_csv, files.sales, files.totals_csv)
-        progress = _Progress(sum(path.stat().st_size for path in paths), on_progress)
-        items, series, totals = (stack.enter_context(path.open("rb")) for path in paths)
-        rows = stack.enter_context(binary_copy.RowWriter(sales.series_rows(dataset_id, series)))
-        for name, stream, file in (
-            ("copy_items", items, items),
-            ("copy_sales", rows, series),
-            ("copy_sales_totals", totals, totals),
-        ):
-            cur.copy_expert(query(name), _CountedStream(stream, file, progress))
+        _copy_files(cur, dataset_id, files, on_progress)
         attributes.insert_own(cur, dataset_id, files.attributes)
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
@@ -99,6 +91,21 @@ def insert(
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
             raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were being written.")
+
+
+def _copy_files(cur: Cursor, dataset_id: int, files: SeriesFiles, on_progress: Callable[[str, int, int], None]) -> None:
+    """Copies items, sales and totals into the database."""
+    paths = (files.items_csv, files.sales, files.totals_csv)
+    progress = _Progress(sum(path.stat().st_size for path in paths), on_progress)
+    with ExitStack() as stack:
+        items, series, totals = (stack.enter_context(path.open("rb")) for path in paths)
+        rows = stack.enter_context(binary_copy.RowWriter(sales.series_rows(dataset_id, series)))
+        for name, stream, file in (
+            ("copy_items", items, items),
+            ("copy_sales", rows, series),
+            ("copy_sales_totals", totals, totals),
+        ):
+            cur.copy_expert(query(name), _CountedStream(stream, file, progress))
 
 
 class Readable(Protocol):

@@ -56,23 +56,11 @@ def insert(
         n_items = int((cur.fetchone() or {})["n_items"])
         if not n_items:
             raise Conflict("None of the chosen items exists.", "Choose the items again.")
-        n_batches = -(-n_items // spec.batch_size)
-        cur.execute(
-            query("insert_job"),
-            {
-                "dataset_id": dataset_id,
-                "name": name,
-                "note": note,
-                "spec": spec.to_json(),
-                "n_items": n_items,
-                "n_batches": n_batches,
-            },
-        )
+        sizes = {"n_items": n_items, "n_batches": -(-n_items // spec.batch_size)}
+        job = {"dataset_id": dataset_id, "name": name, "note": note, "spec": spec.to_json()}
+        cur.execute(query("insert_job"), job | sizes)
         job_id = int((cur.fetchone() or {})["job_id"])
-        cur.execute(
-            query("insert_batches"),
-            {"job_id": job_id, "n_items": n_items, "n_batches": n_batches, "batch_size": spec.batch_size},
-        )
+        cur.execute(query("insert_batches"), sizes | {"job_id": job_id, "batch_size": spec.batch_size})
         if spec.learns:
             cur.execute(query("insert_learning"), {"job_id": job_id})
         statement = sql.SQL(query("insert_job_items")).format(chosen=chosen.text)

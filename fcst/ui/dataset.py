@@ -1,6 +1,7 @@
 """Views of one dataset: weeks, quality, items, load settings, versions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -157,6 +158,26 @@ _ORDERS = {
 }
 
 
+def _item_columns() -> dict[str, Any]:
+    return {
+        "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
+        "unique_id": st.column_config.TextColumn("Item"),
+        "description": st.column_config.TextColumn("Name"),
+        "family": st.column_config.TextColumn("Family"),
+        "item_class": st.column_config.TextColumn("Class"),
+        "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
+        "price": st.column_config.NumberColumn("Price", format="localized", help=MEANING["price"]),
+        "n_weeks": st.column_config.NumberColumn("Weeks", help=MEANING["history"]),
+        "n_missing": st.column_config.NumberColumn("Missing", help=MEANING["missing"]),
+        "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),
+        "adi": st.column_config.NumberColumn("ADI", help=MEANING["adi"]),
+        "cv2": st.column_config.NumberColumn("CV²", help=MEANING["cv2"]),
+        "first_wk_end_dt": st.column_config.DateColumn("First week", format="YYYY-MM-DD"),
+        "last_sale_dt": st.column_config.DateColumn("Last sale", format="YYYY-MM-DD"),
+        "life": st.column_config.TextColumn("Life"),
+    }
+
+
 def show_items(dataset: Dataset) -> None:
     """Shows the items that match in pages, with a choice of order."""
     dataset_id = dataset.dataset_id
@@ -200,23 +221,7 @@ def show_items(dataset: Dataset) -> None:
         key=f"dataset_items_{dataset_id}_{page}",
         on_select="rerun",
         selection_mode="single-cell",
-        column_config={
-            "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
-            "unique_id": st.column_config.TextColumn("Item"),
-            "description": st.column_config.TextColumn("Name"),
-            "family": st.column_config.TextColumn("Family"),
-            "item_class": st.column_config.TextColumn("Class"),
-            "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
-            "price": st.column_config.NumberColumn("Price", format="localized", help=MEANING["price"]),
-            "n_weeks": st.column_config.NumberColumn("Weeks", help=MEANING["history"]),
-            "n_missing": st.column_config.NumberColumn("Missing", help=MEANING["missing"]),
-            "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),
-            "adi": st.column_config.NumberColumn("ADI", help=MEANING["adi"]),
-            "cv2": st.column_config.NumberColumn("CV²", help=MEANING["cv2"]),
-            "first_wk_end_dt": st.column_config.DateColumn("First week", format="YYYY-MM-DD"),
-            "last_sale_dt": st.column_config.DateColumn("Last sale", format="YYYY-MM-DD"),
-            "life": st.column_config.TextColumn("Life"),
-        },
+        column_config=_item_columns(),
     )
     choose_page(n_found, PAGE_ITEMS)
     st.caption("Click an item to open its newest forecast.")

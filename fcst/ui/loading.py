@@ -24,6 +24,7 @@ from fcst.specs import (
     Mapping,
 )
 from fcst.ui import tables, text
+from fcst.ui.streamlit_internals import DeltaGenerator
 
 NONE = "(none)"
 HELP = {
@@ -276,76 +277,54 @@ def _parse_where(words: str) -> tuple[tuple[str, str], ...]:
 
 def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
     """Boxes for the rules by which rows become weeks."""
-    left, middle, right = st.columns(3)
-    week_end = left.selectbox(
-        "Weeks end on",
-        ["", *WEEKDAYS],
-        format_func=lambda day: (
-            f"{text.weekday(inspection.week_end)}, as in the data"
-            if not day and inspection.week_end
-            else text.weekday(day or "SAT")
+    number = st.session_state["n_inspections"]
+    first, second = st.columns(3), st.columns(3)
+    own = f"{text.weekday(inspection.week_end)}, as in the data" if inspection.week_end else text.weekday("SAT")
+    rules = {
+        "week_end": _rule(
+            *(
+                first[0],
+                "Weeks end on",
+                {"": own, **{day: text.weekday(day) for day in WEEKDAYS}},
+                f"week_end_{number}",
+            ),
+            help="The first and last week are dropped if the data do not cover them completely.",
         ),
-        key=f"week_end_{st.session_state['n_inspections']}",
-        help="The first and last week are dropped if the data do not cover them completely.",
-    )
-    include_promo = middle.selectbox(
-        "Promotional sales",
-        [False, True],
-        format_func=lambda kept: "kept" if kept else "left out: baseline demand",
-        key="include_promo",
-        disabled=not has_promo,
-        help="If left out, a week with promotional sales only is missing, not zero. A missing flag means not promoted.",
-    )
-    returns = right.selectbox(
-        "Returns",
-        ["net", "drop"],
-        format_func={"net": "netted within their week", "drop": "left out"}.__getitem__,
-        key="returns",
-    )
-    left, middle, right = st.columns(3)
-    shares_lines = inspection.is_lines and len(inspection.files) > 1
-    duplicates = left.selectbox(
-        "Duplicates",
-        ["keep", "drop"],
-        index=int(shares_lines),
-        format_func={"keep": "added up", "drop": "counted once"}.__getitem__,
-        key=f"duplicates_{st.session_state['n_inspections']}",
-        help="Receipt lines that are in several files."
-        if inspection.is_lines
-        else "Rows of the same item, store and day. If counted once, the last one is used.",
-    )
-    bad = middle.selectbox(
-        "Unreadable rows",
-        [False, True],
-        format_func=lambda skip: "skip" if skip else "stop loading",
-        key="skip_bad",
-        help="The report lists them with file, line and value in both cases.",
-    )
-    odd_dates = right.selectbox(
-        "Outlying dates",
-        ["", "drop", "keep"],
-        format_func={"": "stop loading", "drop": "skip", "keep": "load"}.__getitem__,
-        key="odd_dates",
-        help="A few rows more than a year from all others, or in the future. Their year may be wrong.",
-    )
-    cancelled = "keep"
+        "include_promo": _rule(
+            *(first[1], "Promotional sales", {False: "left out: baseline demand", True: "kept"}, "include_promo"),
+            help="If left out, a week with promotional sales only is missing, not zero. A missing flag means not "
+            "promoted.",
+            disabled=not has_promo,
+        )
+        and has_promo,
+        "returns": _rule(first[2], "Returns", {"net": "netted within their week", "drop": "left out"}, "returns"),
+        "duplicates": _rule(
+            *(second[0], "Duplicates", {"keep": "added up", "drop": "counted once"}, f"duplicates_{number}"),
+            index=int(inspection.is_lines and len(inspection.files) > 1),
+            help="Receipt lines that are in several files."
+            if inspection.is_lines
+            else "Rows of the same item, store and day. If counted once, the last one is used.",
+        ),
+        "skip_bad": _rule(
+            *(second[1], "Unreadable rows", {False: "stop loading", True: "skip"}, "skip_bad"),
+            help="The report lists them with file, line and value in both cases.",
+        ),
+        "odd_dates": _rule(
+            *(second[2], "Outlying dates", {"": "stop loading", "drop": "skip", "keep": "load"}, "odd_dates"),
+            help="A few rows more than a year from all others, or in the future. Their year may be wrong.",
+        ),
+        "cancelled": "keep",
+    }
     if inspection.cancelled:
-        cancelled = st.columns(3)[0].selectbox(
-            "Cancelled orders",
-            ["keep", "drop"],
-            format_func={"keep": "count", "drop": "leave out"}.__getitem__,
-            key="cancelled",
+        rules["cancelled"] = _rule(
+            *(st.columns(3)[0], "Cancelled orders", {"keep": "count", "drop": "leave out"}, "cancelled"),
             help=f"By the column {text.plain(inspection.cancelled)}, with refunds. The report counts them either way.",
         )
-    return {
-        "odd_dates": odd_dates,
-        "cancelled": cancelled,
-        "week_end": week_end,
-        "include_promo": include_promo and has_promo,
-        "returns": returns,
-        "duplicates": duplicates,
-        "skip_bad": bad,
-    }
+    return rules
+
+
+def _rule(place: DeltaGenerator, label: str, options: dict[Any, str], key: str, **more: Any) -> Any:
+    return place.selectbox(label, list(options), format_func=options.__getitem__, key=key, **more)
 
 
 def request_load(spec: IngestSpec, **choices: Any) -> int:

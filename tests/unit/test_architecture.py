@@ -285,3 +285,13 @@ def test_no_test_module_imports_another() -> None:
         and module.rpartition(".")[2].startswith("test_")
     ]
     assert found == []
+
+
+def test_functions_have_at_most_sixty_lines() -> None:
+    long = [
+        f"{path.relative_to(PROJECT)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(parse(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno >= 60
+    ]
+    assert long == []
