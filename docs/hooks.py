@@ -13,7 +13,9 @@ from fcst import states  # noqa: E402
 from fcst.api.app import create_api  # noqa: E402
 from fcst.cli.main import make_parser  # noqa: E402
 from fcst.compute.models import CATALOGUE, COMBINATIONS  # noqa: E402
+from fcst.export_formats import export_columns  # noqa: E402
 from fcst.settings import SETTINGS  # noqa: E402
+from fcst.specs import JobSpec  # noqa: E402
 from fcst.ui.glossary import GROUPS  # noqa: E402
 from fcst.ui.page_table import PAGES  # noqa: E402
 
@@ -71,11 +73,17 @@ def pages() -> str:
     )
 
 
+def columns() -> str:
+    """The columns of exported forecasts of a run with drivers and the default levels."""
+    rows = [(f"`{found.name}`", str(found.cell), found.about) for found in export_columns(JobSpec(driver_load=1))]
+    return table(("column", "cells", "content"), rows)
+
+
 def stages() -> str:
     """The diagram of a batch's stages, from the module that defines them."""
     return (states.__doc__ or "").split("\n\n", 1)[1].strip("\n")
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (settings, commands, models, routes, glossary, pages, stages)
+    table.__name__: table for table in (settings, commands, models, routes, glossary, pages, columns, stages)
 }

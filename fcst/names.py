@@ -2,12 +2,6 @@
 
 WEEKLY_FILE = "wkly_sales_data.csv"
 
-EFFECTS = ("baseline", "uplift")
-"""Columns of driver effects: forecast without effects, in units, and their multiplier."""
-
-EXPORT_FORMATS = ("csv", "parquet", "xlsx")
-"""File formats of exported forecasts."""
-
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 KEY_JOINT = "|"

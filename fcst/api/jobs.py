@@ -15,9 +15,9 @@ from fcst.api.problems import problem_responses
 from fcst.api.run_items import ItemsInQuery, check_keys
 from fcst.attributes import ALL
 from fcst.errors import InputError
+from fcst.export_formats import EXPORT_FORMATS, media_types
 from fcst.filters import GroupSort, ItemFilter, RunFilter
 from fcst.job_records import Job
-from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, health, hierarchy, jobs, lost_sales
 from fcst.states import JobStatus, Stage
 
@@ -156,7 +156,7 @@ async def wait_for_export(format: Format = "json") -> AsyncIterator[None]:
     summary="Get a run's forecasts, as pages of JSON or as a file",
     response_model=schemas.Forecasts,
     dependencies=[Depends(wait_for_export, scope="function")],
-    responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
+    responses={200: {"content": dict.fromkeys(media_types(EXPORT_FORMATS), {})}},
 )
 def list_forecasts(
     request: Request,

@@ -14,10 +14,10 @@ from fcst.api.jobs import JobId
 from fcst.api.problems import problem_responses
 from fcst.api.run_items import ItemsInQuery, ModelName, check_keys
 from fcst.api.worklist import author_name
+from fcst.export_formats import PLAN_FORMATS, media_types
 from fcst.periods import Period
 from fcst.roles import Scope
 from fcst.services import exports, identity, jobs, plan_upload, plan_workbook
-from fcst.services.plan_layout import PLAN_FORMATS
 
 router = APIRouter(prefix="/jobs/{job_id:number}/plan", tags=["plans"])
 
@@ -33,7 +33,7 @@ async def wait_for_export() -> AsyncIterator[None]:
     summary="Download a run's final plan by one model for editing: one row per item, one column per period",
     response_class=StreamingResponse,
     dependencies=[Depends(wait_for_export, scope="function")],
-    responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in PLAN_FORMATS}}},
+    responses={200: {"content": dict.fromkeys(media_types(PLAN_FORMATS), {})}},
 )
 def get_plan(
     job_id: JobId,

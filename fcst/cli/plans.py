@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fcst.errors import InputError
+from fcst.export_formats import PLAN_FORMATS
 from fcst.periods import Period
 from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
 
@@ -21,7 +22,7 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("job", type=int, metavar="JOB")
     sub.add_argument("--model", default="", metavar="MODEL", help="default: the first model of the run")
     sub.add_argument("-o", "--output", metavar="FILE", help="output file (default: stdout; csv only)")
-    sub.add_argument("--format", choices=("xlsx", "csv"), help="default: by the suffix of FILE, otherwise csv")
+    sub.add_argument("--format", choices=PLAN_FORMATS, help="default: by the suffix of FILE, otherwise csv")
     sub.add_argument(
         "--by", choices=tuple(Period), default=str(Period.WEEK), help="one column per period (default: %(default)s)"
     )

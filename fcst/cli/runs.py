@@ -8,9 +8,9 @@ from typing import Any
 
 from fcst.cli.reading import parse_attributes
 from fcst.errors import InputError
+from fcst.export_formats import EXPORT_FORMATS
 from fcst.filters import EVERY, only
 from fcst.job_records import Job, Stall
-from fcst.names import EXPORT_FORMATS
 from fcst.specs import JobSpec, parse_levels
 from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_table, say, show
 

@@ -19,29 +19,23 @@ import pandas as pd
 
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
+from fcst.export_formats import EXPORT_FORMATS, FILE_FORMATS, Cell, check_format, export_columns
 from fcst.files import make_home, open_within_reserve
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
-from fcst.names import EFFECTS, EXPORT_FORMATS, safe_file_name
+from fcst.names import safe_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import join_keys
 from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import write_workbook
 from fcst.settings import load_settings
-from fcst.specs import JobSpec
 from fcst.store import forecasts
 
 MAX_WORKBOOK_ROWS = 300_000
 """Row limit of a forecast sheet. Excel allows a million, but such a file takes 90 s to write and has 215 MB."""
 WORKBOOK_HINT = "Choose CSV or Parquet, fewer items, or the final plan as a workbook, which has one row per item."
 
-MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "parquet": "application/vnd.apache.parquet",
-    "json": "application/json",
-}
 CHUNK_BYTES = 1 << 18
 download_limiter = anyio.CapacityLimiter(2)
 """Files made concurrently; further downloads wait, so that pages keep database connections."""
@@ -83,24 +77,8 @@ def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = E
     InputError
         if the format is unknown, or the rows exceed the limit of a workbook.
     """
-    if file_format == "csv":
-        forecasts.copy_export(job, out, which, model)
-        return
-    if file_format not in EXPORT_FORMATS:
-        raise InputError(f"There is no format {file_format!r}.", f"Choose one of {', '.join(EXPORT_FORMATS)}.")
-    measured = []
-    if file_format == "xlsx":
-        _check_rows(count_rows(job, count_chosen(job, which, model)[0]), "forecasts")
-        measured = _measured(job, which, model)
-        _check_rows(sum(map(len, measured)), "accuracies")
-    with scratch_file() as rows:
-        forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
-        rows.seek(0)
-        if file_format == "parquet":
-            _write_parquet(rows, job.spec, out)
-        else:
-            changes = list_adjustments(job, which, model)
-            write_workbook(out, rows, measured, changes, describe(job, which, model))
+    check_format(file_format, EXPORT_FORMATS)
+    _WRITERS[file_format](job, out, which, model)
 
 
 def count_chosen(job: Job, which: RunFilter, model: str) -> tuple[int, str | None]:
@@ -210,7 +188,7 @@ def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: st
 def headers_of(name: str) -> dict[str, str]:
     """HTTP headers of a download; the media type follows from the file extension."""
     return {
-        "Content-Type": MEDIA_TYPES[name.rpartition(".")[2]],
+        "Content-Type": FILE_FORMATS[name.rpartition(".")[2]].media_type,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
@@ -275,31 +253,43 @@ def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
     return [frame[[*head, *frame.columns.difference(head, sort=False)]] for frame in named]
 
 
-def _write_parquet(rows: BinaryIO, spec: JobSpec, out: BinaryIO) -> None:
+def _write_csv(job: Job, out: BinaryIO, which: RunFilter, model: str) -> None:
+    forecasts.copy_export(job, out, which, model)
+
+
+def _write_xlsx(job: Job, out: BinaryIO, which: RunFilter, model: str) -> None:
+    _check_rows(count_rows(job, count_chosen(job, which, model)[0]), "forecasts")
+    measured = _measured(job, which, model)
+    _check_rows(sum(map(len, measured)), "accuracies")
+    with scratch_file() as rows:
+        forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
+        rows.seek(0)
+        changes = list_adjustments(job, which, model)
+        write_workbook(out, rows, export_columns(job.spec), measured, changes, describe(job, which, model))
+
+
+def _write_parquet(job: Job, out: BinaryIO, which: RunFilter, model: str) -> None:
     import pyarrow as pa  # imported here: the CLI does not need it
     from pyarrow import csv, parquet
 
-    bounds = [(f"{side}_{percent}", pa.float64()) for percent in spec.level for side in ("lo", "hi")]
-    effects = [(name, pa.float64()) for name in EFFECTS if spec.driver_load]
-    schema = pa.schema(
-        [
-            ("unique_id", pa.string()),
-            ("wk_end_dt", pa.date32()),
-            ("model", pa.string()),
-            ("forecast", pa.float64()),
-            *bounds,
-            ("is_fallback", pa.bool_()),
-            ("made_by", pa.string()),
-            ("adjusted", pa.float64()),
-            *effects,
-        ]
-    )
-    blocks = csv.open_csv(
-        rows,
-        read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(column_types=schema),
-    )
-    with parquet.ParquetWriter(out, schema) as writer:
-        for block in blocks:
-            writer.write_batch(block)
+    types = {Cell.TEXT: pa.string(), Cell.DATE: pa.date32(), Cell.NUMBER: pa.float64(), Cell.FLAG: pa.bool_()}
+    schema = pa.schema([(column.name, types[column.cell]) for column in export_columns(job.spec)])
+    with scratch_file() as rows:
+        forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
+        rows.seek(0)
+        blocks = csv.open_csv(
+            rows,
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=schema),
+        )
+        with parquet.ParquetWriter(out, schema) as writer:
+            for block in blocks:
+                writer.write_batch(block)
+
+
+_WRITERS: dict[str, Callable[[Job, BinaryIO, RunFilter, str], None]] = {
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "xlsx": _write_xlsx,
+}

@@ -18,7 +18,6 @@ KEY, NAME, FAMILY, LAST_YEAR, FORECAST, FINAL = FIXED = "Key", "Name", "Family",
 """Columns before the period columns; only the key is read back."""
 
 DECIMALS = 4
-PLAN_FORMATS = ("xlsx", "csv")
 """File formats of plans, for download and upload."""
 
 

@@ -17,6 +17,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from fcst.errors import InputError
 from fcst.escaping import for_spreadsheet
+from fcst.export_formats import PLAN_FORMATS, check_format
 from fcst.files import within_reserve
 from fcst.filters import EVERY, RunFilter
 from fcst.job_records import Job
@@ -24,7 +25,7 @@ from fcst.names import safe_file_name
 from fcst.periods import Period, Split
 from fcst.records import FloatArray
 from fcst.services import adjustments, exports, jobs
-from fcst.services.plan_layout import COPY_SHEET, FIXED, PLAN_FORMATS, PLAN_SHEET, by_span, split_of
+from fcst.services.plan_layout import COPY_SHEET, FIXED, PLAN_SHEET, by_span, split_of
 from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
@@ -58,8 +59,7 @@ def write_plan(
         if the run has no such model, the format is unknown, or the rows exceed the limit of an Excel sheet.
     """
     jobs.choose_model(job, model)
-    if file_format not in PLAN_FORMATS:
-        raise InputError(f"There is no plan format {file_format!r}.", f"Choose one of {', '.join(PLAN_FORMATS)}.")
+    check_format(file_format, PLAN_FORMATS)
     split = split_of(job, period)
     if file_format == "csv":
         _write_csv(out, split, plans.read(job, model, which))

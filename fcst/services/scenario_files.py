@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from fcst.errors import InputError
 from fcst.escaping import for_spreadsheet
+from fcst.export_formats import PLAN_FORMATS, check_format
 from fcst.files import within_reserve
 from fcst.filters import RunFilter
 from fcst.job_records import Job
@@ -15,7 +16,6 @@ from fcst.names import safe_file_name
 from fcst.scenarios import Scenario
 from fcst.services import exports
 from fcst.services.jobs import choose_model
-from fcst.services.plan_layout import PLAN_FORMATS
 from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
 from fcst.store import scenarios
@@ -57,8 +57,7 @@ def write_scenarios(
         if the run has no such model, the format is unknown, or the rows exceed the limit of an Excel sheet.
     """
     choose_model(job, model)
-    if file_format not in PLAN_FORMATS:
-        raise InputError(f"There is no scenario format {file_format!r}.", f"Choose one of {', '.join(PLAN_FORMATS)}.")
+    check_format(file_format, PLAN_FORMATS)
     ids = [scenario.scenario_id for scenario in chosen]
     if file_format == "csv":
         header = io.StringIO()

@@ -16,6 +16,7 @@ from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from fcst.export_formats import Cell, ExportColumn
 from fcst.files import convert_disk_full, disk_full_error, free_space, make_home, private_folder, within_reserve
 from fcst.job_records import Adjustment
 from fcst.names import SCRATCH
@@ -31,7 +32,6 @@ UNFINISHED = "a temporary workbook"
 _CHANGES = (
     "unique_id model first_wk_end_dt last_wk_end_dt units percent reason made_by made_at undone_by undone_at".split()
 )
-_KEYS = ("unique_id", "wk_end_dt", "model")
 _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
 
 
@@ -66,14 +66,21 @@ def new_workbook(out: BinaryIO) -> Iterator[xlsxwriter.Workbook]:
 
 
 def write_workbook(
-    out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], changes: list[Adjustment], run: dict[str, Any]
+    out: BinaryIO,
+    rows: BinaryIO,
+    columns: list[ExportColumn],
+    measured: list[pd.DataFrame],
+    changes: list[Adjustment],
+    run: dict[str, Any],
 ) -> None:
     """Writes the sheets *Forecasts*, *Accuracy*, *Adjustments* and *Run*.
 
     Parameters
     ----------
     rows
-        forecasts in export format, as CSV with a header; closed by this function.
+        forecasts as CSV with a header; closed by this function.
+    columns
+        of `rows`.
     measured
         accuracy, in frames with the same columns; undefined values are None or NaN.
     changes
@@ -89,15 +96,9 @@ def write_workbook(
             "fraction": book.add_format({"num_format": "0.00%"}),
         }
         records = csv.reader(lines)
-        header = next(records)
-        first, n_units = len(_KEYS), header.index("is_fallback") - len(_KEYS)
-        widths = [22, 12, 20, *[12] * n_units, 11, 22, *[12] * (len(header) - first - n_units - 2)]
-        _write_forecasts(
-            _add_sheet(book, "Forecasts", header, widths, styles["header"]),
-            within_reserve(records, UNFINISHED, load_settings().home),
-            n_units,
-            styles,
-        )
+        widths = [column.width for column in columns]
+        sheet = _add_sheet(book, "Forecasts", next(records), widths, styles["header"])
+        _write_forecasts(sheet, within_reserve(records, UNFINISHED, load_settings().home), columns, styles)
         names = list(measured[0])
         accuracies = _add_sheet(book, "Accuracy", names, [11, 22, 20, *[14] * (len(names) - 3)], styles["header"])
         formats = [styles["fraction"] if name.startswith(_FRACTIONS) else None for name in names]
@@ -127,18 +128,19 @@ def _add_sheet(book: xlsxwriter.Workbook, name: str, header: list[str], widths: 
     return sheet
 
 
-def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], n_units: int, styles: dict[str, Format]) -> None:
-    """Writes rows in export format: keys, `n_units` numbers, is_fallback, made_by, and further numbers."""
-    end = len(_KEYS) + n_units
+def _write_forecasts(
+    sheet: Worksheet, rows: Iterable[list[str]], columns: list[ExportColumn], styles: dict[str, Format]
+) -> None:
+    places = {cell: [n for n, column in enumerate(columns) if column.cell == cell] for cell in Cell}
     for number, row in enumerate(rows, 1):
-        key, week, model = row[: len(_KEYS)]
-        sheet.write_string(number, 0, key[:MAX_TEXT])
-        sheet.write_datetime(number, 1, date.fromisoformat(week), styles["week"])
-        sheet.write_string(number, 2, model)
-        sheet.write_boolean(number, end, row[end] == "true")
-        sheet.write_string(number, end + 1, row[end + 1])
-        for column in (*range(len(_KEYS), end), *range(end + 2, len(row))):
-            sheet.write_number(number, column, float(row[column]), styles["units"])
+        for place in places[Cell.TEXT]:
+            sheet.write_string(number, place, row[place][:MAX_TEXT])
+        for place in places[Cell.DATE]:
+            sheet.write_datetime(number, place, date.fromisoformat(row[place]), styles["week"])
+        for place in places[Cell.FLAG]:
+            sheet.write_boolean(number, place, row[place] == "true")
+        for place in places[Cell.NUMBER]:
+            sheet.write_number(number, place, float(row[place]), styles["units"])
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | None) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from fcst.export_formats import export_columns
 from fcst.filters import RunFilter, RunOrder
 from fcst.job_records import Job
-from fcst.names import EFFECTS
 from fcst.records import BacktestRecord, ForecastBlock, ForecastWeek, ItemResult, RunItem
 from fcst.specs import JobSpec
 from fcst.store import binary_copy, item_filters
@@ -169,12 +169,10 @@ def copy_export(
     model: str,
     is_for_spreadsheets: bool = True,
 ) -> None:
-    """Streams the export as CSV: `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by, adjusted`,
-    and `baseline, uplift` for a run with drivers.
+    """Streams the columns of `export_columns` as CSV.
 
-    Exports the items that match, filtered by the forecasts of `model`. `adjusted` equals the forecast in weeks without
-    adjustments; `baseline` times `uplift` is the forecast. Units are rounded to 4 decimals. For spreadsheets, text is
-    escaped against formula injection.
+    Exports the items that match, filtered by the forecasts of `model`. Units are rounded to 4 decimals. For
+    spreadsheets, text is escaped against formula injection.
     """
     items = item_filters.within("i.unique_id", job, model, which)
     select = _export_select(job.spec, is_for_spreadsheets, items.text)
@@ -182,26 +180,25 @@ def copy_export(
 
 
 def _export_select(spec: JobSpec, is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
-    def rounded(value: sql.Composable, name: str) -> sql.Composed:
+    def rounded(value: str) -> sql.Composable:
         # rounding as numeric would take twice as long as the rest of the query
-        return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
+        return sql.SQL(f"round({value} * 10000) / 10000")
 
-    bounds = [
-        rounded(sql.SQL("f.{}[{}][s.step]").format(sql.Identifier(side), sql.Literal(i)), f"{side}_{percent}")
-        for i, percent in enumerate(spec.level, 1)
-        for side in ("lo", "hi")
-    ]
-    columns = [rounded(sql.SQL("f.forecast[s.step]"), "forecast"), *bounds]
-    texts = {
+    values: dict[str, sql.Composable] = {
         name: for_spreadsheet(f"f.{name}") if is_for_spreadsheets else sql.SQL(f"f.{name}")
         for name in ("unique_id", "model", "made_by")
     }
-    adjusted = rounded(sql.SQL("COALESCE(a.adjusted[s.step], f.forecast[s.step])"), "adjusted")
-    without = {"baseline": "f.forecast[s.step]", "uplift": "1"}
-    effects = [
-        rounded(sql.SQL(f"COALESCE(f.{name}[s.step], {without[name]})"), name) for name in EFFECTS if spec.driver_load
+    values |= {
+        "wk_end_dt": sql.SQL("f.first_wk_end_dt + 7 * (s.step - 1)"),
+        "is_fallback": sql.SQL("f.is_fallback::text"),
+        "forecast": rounded("f.forecast[s.step]"),
+        "adjusted": rounded("COALESCE(a.adjusted[s.step], f.forecast[s.step])"),
+        "baseline": rounded("COALESCE(f.baseline[s.step], f.forecast[s.step])"),
+        "uplift": rounded("COALESCE(f.uplift[s.step], 1)"),
+    }
+    for place, level in enumerate(spec.level, 1):
+        values |= {f"{side}_{level}": rounded(f"f.{side}[{place}][s.step]") for side in ("lo", "hi")}
+    columns = [
+        sql.SQL("{} AS {}").format(values[column.name], sql.Identifier(column.name)) for column in export_columns(spec)
     ]
-    more = sql.Composed([part for effect in effects for part in (sql.SQL(", "), effect)])
-    return sql.SQL(query("export_forecasts")).format(
-        numbers=sql.SQL(", ").join(columns), adjusted=adjusted, effects=more, which=which, **texts
-    )
+    return sql.SQL(query("export_forecasts")).format(columns=sql.SQL(", ").join(columns), which=which)

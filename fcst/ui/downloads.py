@@ -22,17 +22,16 @@ from starlette.routing import Route
 
 from fcst.dataset_records import Dataset
 from fcst.errors import DatabaseFull, DatabaseUnreachable, DiskFull, FcstError, InputError
+from fcst.export_formats import EXPORT_FORMATS, FILE_FORMATS, PLAN_FORMATS, check_format
 from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
-from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, safe_file_name
+from fcst.names import WEEKLY_FILE, safe_file_name
 from fcst.periods import Period
 from fcst.services import datasets, exports, jobs, plan_workbook, scenario_files, scenarios
-from fcst.services.plan_layout import PLAN_FORMATS
 from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
 from fcst.ui import text
 
-LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
 ITEM, MODEL, SEARCH, REVIEW, BY, SCENARIO = "item", "model", "q", "review", "by", "scenario"
 FILTERS = {
     "family": "families",
@@ -74,7 +73,7 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
         st.markdown(f"Final plan, one column per {period or Period.WEEK}:", width="content")
         for file_format in PLAN_FORMATS:
             st.link_button(
-                f"Plan as {LABELS[file_format]}",
+                f"Plan as {FILE_FORMATS[file_format].label}",
                 link_to_plan(job.job_id, file_format, [*of_plan, (BY, period or Period.WEEK)]),
                 icon=":material/download:",
                 disabled=shown == 0,
@@ -82,10 +81,10 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
             )
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{safe_file_name(what)}"):
         st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
-        for file_format, label in LABELS.items():
+        for file_format in EXPORT_FORMATS:
             refusal = exports.workbook_refusal(n_rows) if file_format == "xlsx" else ""
             st.link_button(
-                label,
+                FILE_FORMATS[file_format].label,
                 link_to_forecasts(job.job_id, file_format, query),
                 icon=":material/download:",
                 disabled=bool(refusal) or n_rows == 0,
@@ -202,8 +201,7 @@ class _File:
 
 def _forecasts(request: Request) -> _File:
     job_id, file_format = request.path_params["job_id"], request.path_params["file_format"]
-    if file_format not in EXPORT_FORMATS:
-        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+    check_format(file_format, EXPORT_FORMATS)
     job = jobs.get_job(job_id)
     which, model = _chosen(job, request.query_params)
     headers = exports.file_headers(job, file_format, which, model)
@@ -212,8 +210,7 @@ def _forecasts(request: Request) -> _File:
 
 def _plan(request: Request) -> _File:
     job, file_format = jobs.get_job(request.path_params["job_id"]), request.path_params["file_format"]
-    if file_format not in PLAN_FORMATS:
-        raise InputError(f"There is no format {file_format!r} of a plan.", f"Choose among {', '.join(PLAN_FORMATS)}.")
+    check_format(file_format, PLAN_FORMATS)
     query = request.query_params
     which, _ = _chosen(job, query, [BY])
     model = jobs.choose_model(job, query.get(MODEL))
@@ -224,10 +221,7 @@ def _plan(request: Request) -> _File:
 
 def _scenarios(request: Request) -> _File:
     job, file_format = jobs.get_job(request.path_params["job_id"]), request.path_params["file_format"]
-    if file_format not in PLAN_FORMATS:
-        raise InputError(
-            f"There is no format {file_format!r} of scenarios.", f"Choose among {', '.join(PLAN_FORMATS)}."
-        )
+    check_format(file_format, PLAN_FORMATS)
     query = request.query_params
     which, _ = _chosen(job, query, [SCENARIO])
     model = jobs.choose_model(job, query.get(MODEL))

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.errors import FcstError
+from fcst.export_formats import PLAN_FORMATS
 from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.roles import Scope
@@ -36,7 +37,7 @@ def ask_for_plan_file(job: Job, model: str) -> None:
     st.caption(
         text.plain(f"Upload an edited plan of run {job.job_id}, model {model}: Excel, or CSV with a column Key.")
     )
-    file = st.file_uploader("Plan", type=["xlsx", "csv"], label_visibility="collapsed", key="plan_file")
+    file = st.file_uploader("Plan", type=list(PLAN_FORMATS), label_visibility="collapsed", key="plan_file")
     if file is None:
         return
     try:

@@ -11,6 +11,7 @@ import streamlit as st
 from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.errors import FcstError
 from fcst.escaping import for_spreadsheet
+from fcst.export_formats import FILE_FORMATS, PLAN_FORMATS
 from fcst.filters import EVERY, RunFilter
 from fcst.job_records import Job
 from fcst.periods import Period, split_weeks
@@ -139,9 +140,10 @@ def _choose(shown: WhatIfContext) -> None:
         choose("Compare with", ["", *others], OTHER, lambda n: others.get(n, "the plan"), width=220)
         with st.popover("Download scenarios", icon=":material/download:"):
             pairs = [(SCENARIO, str(scenario.scenario_id)) for scenario in shown.chosen]
-            for file_format, label in (("csv", "CSV"), ("xlsx", "Excel")):
+            for file_format in PLAN_FORMATS:
                 address = link_to_scenarios(shown.job.job_id, file_format, [*shown.query, *pairs])
-                st.link_button(f"Scenarios as {label}", address, icon=":material/download:")
+                label = f"Scenarios as {FILE_FORMATS[file_format].label}"
+                st.link_button(label, address, icon=":material/download:")
         if may(Scope.RUN):
             if st.button("Copy …", key="copy_scenario", icon=":material/content_copy:"):
                 ask_to_copy(shown.job, shown.chosen[0])

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from fcst.export_formats import FILE_FORMATS
 from fcst.filters import EVERY, RunFilter, only
 from fcst.services import accuracy, datasets, exports, jobs
 from fcst.store import attempts, workers
@@ -293,7 +294,7 @@ def test_pages_of_forecasts_match_the_export(api: ApiServer, ended: int, keys: l
 def test_files_match_the_pages(api: ApiServer, ended: int, file_format: str, keys: list[str] | None) -> None:
     params = {"format": file_format, "item": keys or []}
     answer = api.get(f"/api/jobs/{ended}/forecasts", params=params, headers={"Accept-Encoding": "identity"})
-    assert answer.status_code == 200 and answer.headers["content-type"] == exports.MEDIA_TYPES[file_format]
+    assert answer.status_code == 200 and answer.headers["content-type"] == FILE_FORMATS[file_format].media_type
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "attachment" in answer.headers["content-disposition"] and "no-store" in answer.headers["cache-control"]
     wanted = exported(ended, file_format, keys)

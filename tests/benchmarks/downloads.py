@@ -17,7 +17,7 @@ import psutil  # noqa: E402
 import pyarrow.csv  # noqa: E402
 import pyarrow.parquet  # noqa: E402
 
-from fcst.names import EXPORT_FORMATS  # noqa: E402
+from fcst.export_formats import EXPORT_FORMATS  # noqa: E402
 from fcst.services import exports, jobs  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402

@@ -45,8 +45,8 @@ def test_whole_run_has_links_in_each_format_with_the_number_of_rows(job: Job) ->
     assert [(link.label, link.url, link.disabled) for link in links] == [
         ("Plan as Excel", f"/downloads/{job.job_id}/plan.xlsx?model=SeasonalNaive&by=week", False),
         ("Plan as CSV", f"/downloads/{job.job_id}/plan.csv?model=SeasonalNaive&by=week", False),
-        ("CSV", f"/downloads/{job.job_id}/forecasts.csv", False),
         ("Excel", f"/downloads/{job.job_id}/forecasts.xlsx", False),
+        ("CSV", f"/downloads/{job.job_id}/forecasts.csv", False),
         ("Parquet", f"/downloads/{job.job_id}/forecasts.parquet", False),
     ]
 
@@ -55,14 +55,14 @@ def test_link_of_an_item_has_its_key(job: Job) -> None:
     at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
     assert at.markdown[2].value == "All models by week, 8 rows:"
     assert at.get("link_button")[0].proto.url.endswith("?item=a%2Fb+%22c%22%26d&model=SeasonalNaive&by=week")
-    assert at.get("link_button")[2].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
+    assert at.get("link_button")[3].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
 
 
 def test_attribute_filters_are_written_to_and_read_from_the_link(job: Job) -> None:
     which = RunFilter(attributes=(("city", ("Quito", "")), ("a&b", ("=1",))))
     query = downloads.filter_query(which, "Naive")
     at = shown(job, "these", 1, query)
-    address = at.get("link_button")[2].proto.url
+    address = at.get("link_button")[3].proto.url
     assert "attr.city=Quito&attr.city=&attr.a%26b=%3D1" in address
     assert downloads._chosen(job, QueryParams(address.partition("?")[2])) == (which, "Naive")
     with pytest.raises(InputError, match="no parameter attribute"):
@@ -71,8 +71,8 @@ def test_attribute_filters_are_written_to_and_read_from_the_link(job: Job) -> No
 
 def test_links_are_disabled_for_too_many_and_for_no_rows(job: Job) -> None:
     many = [element.proto for element in shown(replace(job, n_completed=10**6), "all", 10**6).get("link_button")]
-    assert [link.disabled for link in many] == [False, False, False, True, False]
-    assert "limit is 300,000 rows" in many[3].help
+    assert [link.disabled for link in many] == [False, False, True, False, False]
+    assert "limit is 300,000 rows" in many[2].help
     none = [element.proto for element in shown(replace(job, n_completed=0), "all", 4).get("link_button")]
     assert all(link.disabled for link in none)
 

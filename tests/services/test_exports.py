@@ -24,6 +24,7 @@ from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.escaping import for_spreadsheet
+from fcst.export_formats import FILE_FORMATS
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.roles import RoleRules
@@ -255,7 +256,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 def test_route_returns_the_file_with_a_descriptive_name(job: Job, site: str, file_format: str) -> None:
     status, headers, body = get(site + downloads.link_to_forecasts(job.job_id, file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
-    assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
+    assert headers["content-type"] == FILE_FORMATS[file_format].media_type
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
     first, last = in_database(job)["wk_end_dt"].agg(["min", "max"])
     assert headers["content-disposition"].startswith("attachment;")

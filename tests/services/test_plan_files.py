@@ -176,7 +176,7 @@ def test_filter_selects_items_and_unknown_models_are_refused(job: Job) -> None:
     assert [row[0] for row in sheet.iter_rows(min_row=2, values_only=True)] == ["item2"]
     with pytest.raises(InputError, match="no model Auto"):
         written(job, model="Auto")
-    with pytest.raises(InputError, match="no plan format 'pdf'"):
+    with pytest.raises(InputError, match="no format 'pdf'"):
         written(job, file_format="pdf")
 
 

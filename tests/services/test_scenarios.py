@@ -251,7 +251,7 @@ def test_files_have_the_plan_and_two_scenarios(job: Job) -> None:
         ("=HYPERLINK(1)", "price"),
     ]
     assert scenario_file_name(job, MODEL, "csv", EVERY, [first]).endswith("_scenarios_Carnival_all-items.csv")
-    with pytest.raises(InputError, match="no scenario format 'pdf'"):
+    with pytest.raises(InputError, match="no format 'pdf'"):
         open_scenarios(job, MODEL, "pdf", EVERY, chosen)
 
 

@@ -38,6 +38,7 @@ BOTTOM = {
     "logs",
     "roles",
     "escaping",
+    "export_formats",
 }
 
 # part of the project -> modules of fcst it may import, besides itself

@@ -116,9 +116,8 @@ WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which}
 GROUP BY 1 ORDER BY 1;
 
 -- export_forecasts
--- The export of a job's completed items, or of some of them. The program inserts the texts and numbers.
-SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, {model} AS model, {numbers},
-       f.is_fallback::text, {made_by} AS made_by, {adjusted}{effects}
+-- The export of a job's completed items, or of some of them. The program inserts the columns.
+SELECT {columns}
 FROM fcst_app.job_items i
 JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)

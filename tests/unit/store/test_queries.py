@@ -198,7 +198,7 @@ PLACEHOLDERS = {
     "adjusted_totals": ["{which}"],
     "copy_backtests_to_add_up": ["{which}"],
     "sum_baselines": ["{which}"],
-    "export_forecasts": ["{unique_id}", "{model}", "{numbers}", "{made_by}", "{adjusted}", "{effects}", "{which}"],
+    "export_forecasts": ["{columns}", "{which}"],
     "copy_weekly_file": ["{key}"],
     "accuracy_sums": [
         *("{key}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"),
