@@ -1,6 +1,7 @@
 """Planner statistics are updated with the rows, so that the first batch uses an index too."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from psycopg2 import sql
 
@@ -11,6 +12,7 @@ from fcst.specs import JobSpec
 from fcst.store import attempts, item_filters, statistics
 from fcst.store.database import transaction
 from fcst.store.queries import query
+from tests.conftest import write_sales
 
 
 def counted() -> dict[str, float]:
@@ -22,8 +24,9 @@ def counted() -> dict[str, float]:
         return {row["relname"]: row["reltuples"] for row in cur.fetchall()}
 
 
-def test_load_updates_the_statistics(load_dataset: Callable[..., Dataset], tmp_path) -> None:
-    load_dataset(n_items=6)
+def test_load_updates_the_statistics(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    write_sales(tmp_path / "sales.csv", 6, 120)
+    load_dataset(tmp_path / "sales.csv")  # loads it: rows from a snapshot have no statistics
     assert (counted()["sales"], counted()["items"]) == (6, 6)
 
 
