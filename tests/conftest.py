@@ -45,6 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("full")
 
 
+@pytest.fixture(autouse=True)
+def kept_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brings back `__main__`, which AppTest replaces by a page: the processes of later tests would import it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The connection of this test run's server; the server stops and its data are deleted with its home."""

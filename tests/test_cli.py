@@ -235,6 +235,7 @@ def test_unreachable_database_exits_with_two(tmp_path: Path) -> None:
     assert "secret" not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 def test_doctor_lists_all_checks_and_marks_failed_ones(command_line: None, tmp_path: Path) -> None:
     done = fcst("doctor", "--json")
     assert done.returncode == 0
@@ -252,6 +253,7 @@ def test_doctor_lists_all_checks_and_marks_failed_ones(command_line: None, tmp_p
     assert done.returncode == 1 and "WRONG" in done.stdout and "secret" not in done.stdout
 
 
+@pytest.mark.full
 def test_doctor_suggests_migrate_without_a_schema(empty_database: str) -> None:
     assert "migrate" in fcst("doctor").stdout
     assert fcst("migrate").returncode == 0

@@ -62,6 +62,7 @@ def test_too_large_body_is_rejected(api: ApiServer) -> None:
     assert api.get("/healthz").status_code == 200
 
 
+@pytest.mark.full
 def test_too_large_chunked_body_is_rejected(api: ApiServer) -> None:
     with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
         sock.sendall(head("Transfer-Encoding: chunked"))

@@ -9,6 +9,8 @@ import pytest
 from tests.api.conftest import ApiServer
 from tests.servers import work
 
+pytestmark = pytest.mark.full
+
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,unsupported_method,negative_data_rejection,missing_required_header,ignored_auth"

@@ -155,7 +155,7 @@ def address_of(desk: Desk, name: str) -> str:
     return LINKS[name][0].format(**values, sample=SAMPLE, item=item, family=family)
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize("name", LINKS)
 def test_link_shows_its_view_in_all_window_sizes(desk: Desk, page: Page, tmp_path: Path, name: str) -> None:
     """Screenshots are saved in the folder FCST_PICTURES, if set."""
@@ -234,6 +234,7 @@ def test_search_of_runs_is_kept_on_refresh(desk: Desk, page: Page) -> None:
     expect(search).to_be_focused()
 
 
+@pytest.mark.full
 def test_back_and_forward_restore_views(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs")
     page.get_by_role("searchbox", name="Search").fill("broken")
@@ -338,6 +339,7 @@ def test_new_run_from_a_run_has_its_items_and_models(desk: Desk, page: Page) -> 
     assert jobs.list_keys(again.job_id) == jobs.list_keys(desk.finished)
 
 
+@pytest.mark.full
 def test_cancel_by_one_visitor_is_shown_to_others(desk: Desk, visit: Callable[[], Page]) -> None:
     job_id = desk.submit("shared")
     one, other = visit(), visit()

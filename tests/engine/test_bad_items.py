@@ -38,7 +38,7 @@ def saturdays(n: int) -> list:
     return list(pd.date_range("2020-01-18", periods=n, freq="W-SAT"))
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "reason", "attempts"),
     [

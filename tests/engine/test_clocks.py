@@ -300,7 +300,7 @@ def test_rate_limit_is_correct_after_a_clock_jump(clock: Callable[[], Clock], se
         app.stdin.close()
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 def test_sign_out_uses_the_clock_of_the_app(clocks: Clocks, seconds: int) -> None:
     """The clock of the database may be behind or ahead; it must not keep earlier sign-ins or end later ones."""

@@ -89,6 +89,7 @@ def test_progress_grows_to_the_end(start_supervisor: Callable, large: Path) -> N
     assert_no_working_folder()
 
 
+@pytest.mark.full
 def test_cancelled_running_ingest_leaves_nothing(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     start_supervisor()

@@ -75,6 +75,7 @@ def test_later_plan_does_not_change_a_submitted_run(promoted: Dataset, tmp_path:
     assert first < 1.2 < second
 
 
+@pytest.mark.full
 def test_run_continues_with_a_note_after_learning_failed(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit(promoted)
 
@@ -146,6 +147,7 @@ def test_learning_at_a_cutoff_ignores_later_weeks(promoted: Dataset, monkeypatch
     assert (before[13], before[26]) == (after[13], after[26])
 
 
+@pytest.mark.full
 def test_learning_is_bitwise_reproducible(promoted: Dataset) -> None:
     found = []
     for size in (1, 8):

@@ -230,6 +230,7 @@ def test_invalid_proxies_fail_the_attempt_with_a_message(
     assert receiver.received or "cannot be reached" in notifications.list_undelivered(1)[0].error
 
 
+@pytest.mark.full
 def test_secret_path_of_a_webhook_is_not_logged(
     ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

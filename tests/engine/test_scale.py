@@ -72,6 +72,7 @@ def count_read(plan: dict[str, Any], table: str) -> float:
     return sum(n["Actual Loops"] * (n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) for n in found)
 
 
+@pytest.mark.full
 def test_page_of_a_large_run_reads_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     job = jobs.get_job(large_job)
     assert job.batches == {Stage.COMPLETED: 5_000, Stage.OBTAINING_SALES: 2, Stage.SUBMITTED: 4_998}
@@ -85,6 +86,7 @@ def test_page_of_a_large_run_reads_by_index(large_job: int, statements: list[tup
     assert len(shown) == 200 and [row.stage for row in shown[:2]] == [Stage.OBTAINING_SALES] * 2
 
 
+@pytest.mark.full
 def test_history_of_a_large_run_is_read_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     assert len(jobs.list_events(large_job)) == N_EVENTS
     for only_with_reason, n in ((False, LIMIT), (True, N_REASONS)):
@@ -117,6 +119,7 @@ def claim(n: int, times: int) -> list[tuple[int, int]]:
     return [(row.job_id, row.batch_no) for _ in range(times) for row in attempts.claim(WORKER, n)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_small_run_does_not_wait_for_a_large_one(dataset_id: int, n: int) -> None:
     huge = insert(dataset_id, 10_000)

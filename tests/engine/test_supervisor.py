@@ -373,6 +373,7 @@ def test_second_supervisor_in_the_same_home_exits(start_supervisor) -> None:
     assert supervisor_lock.holder(path)["pid"] != second.pid
 
 
+@pytest.mark.full
 def test_stopping_supervisor_finishes_running_batches(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor()

@@ -61,6 +61,7 @@ def test_item_that_cannot_be_forecast_fails_alone(load_dataset, tmp_path) -> Non
     assert set(exported(job_id)["unique_id"]) == {"good"}
 
 
+@pytest.mark.full
 def test_finished_items_are_not_computed_again(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "CHECKPOINT_S", 0.0)
     dataset = load_dataset()

@@ -72,6 +72,7 @@ def test_idle_connection_is_kept_longer_than_clients_keep_it(api: ApiServer) -> 
             time.sleep(7)
 
 
+@pytest.mark.full
 def test_request_head_has_a_size_limit(api: ApiServer) -> None:
     with half_sent(api.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n") as sock:
         line = b"X: " + b"y" * 1_000 + b"\r\n"
@@ -137,6 +138,7 @@ def test_too_large_message_ends_its_session(api: ApiServer, size: int) -> None:
         visitor.run(widgets=[WidgetState(id="$$ID-x-None", string_value="x" * 500_000)])
 
 
+@pytest.mark.full
 def test_sessions_per_address_are_limited(api: ApiServer, secured_api: ApiServer) -> None:
     for server in (api, secured_api):
         with contextlib.ExitStack() as stack:

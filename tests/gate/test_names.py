@@ -116,6 +116,7 @@ def test_own_pages_and_programs_are_accepted(api: ApiServer, headers: dict[str, 
     assert status_of_session(api.port, host=host, origin=sent.get("Origin")) == 101
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%0A%0A", "%7F"])
 def test_path_with_a_control_character_is_rejected(api: ApiServer, secured_api: ApiServer, end: str) -> None:
     """A route regex accepts a trailing line break; a string comparison does not."""
@@ -164,6 +165,7 @@ def test_configured_host_names_are_accepted(place: Path, api: ApiServer, patch: 
     assert api.get("/api/jobs", headers={"Host": "plan.shop.example"}).status_code == 421
 
 
+@pytest.mark.full
 def test_open_address_accepts_its_ip_address_and_host_name(place: Path) -> None:
     """DNS rebinding can point a name to this server, but not change the IP address."""
     more = {"FCST_OPEN_ADDRESS": "0.0.0.0", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}

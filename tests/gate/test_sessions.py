@@ -99,7 +99,7 @@ def is_page_of(visitor: Session, page: str) -> bool:
 # Pages
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("page", PAGES)
 def test_page_needs_a_role(secured: SecuredServer, page: str) -> None:
     with session(secured.port) as visitor:

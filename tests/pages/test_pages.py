@@ -492,6 +492,7 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
     return found
 
 
+@pytest.mark.full
 def test_run_history_shows_failures_first(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
@@ -629,6 +630,7 @@ def test_run_has_a_url_for_each_view(finished: int, view: str) -> None:
     assert len(at.get("plotly_chart")) == (view == "timeline")
 
 
+@pytest.mark.full
 def test_end_of_a_run_shows_one_toast(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "*n*")
     at = open_run(job_id)

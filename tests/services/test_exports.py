@@ -399,6 +399,7 @@ def test_route_reports_a_failure_by_a_log_reference(
     assert status == 503 and b"secret" not in body and b"Try again" in body
 
 
+@pytest.mark.full
 def test_concurrent_downloads_are_complete(job: Job, site: str) -> None:
     wanted = {name: READERS[name](written(job, name)) for name in READERS}
 

@@ -25,6 +25,8 @@ from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
 from tests.random_items import LAST, SIGNS, folded, insert_dataset, random_items
 
+pytestmark = pytest.mark.full
+
 H = 4
 MODEL, OTHER = "Auto", "Naive"
 MADE_BY = ("AutoETS", "AutoETS 45%, Naive 30% and 8 more", "Naive 100%", "SES 7 of 9", "Median of SES, Naive")

@@ -118,6 +118,7 @@ def home(folder: Path) -> Path:
     return home
 
 
+@pytest.mark.full
 def test_new_home_gets_an_empty_utf8_database(home: Path) -> None:
     connection = ensure_running(home)
     assert ask(connection, "SELECT current_database()") == "fcst"
@@ -366,6 +367,7 @@ def test_root_follows_no_symlink_of_the_servers_user(folder: Path) -> None:
     user.end()
 
 
+@pytest.mark.full
 def test_server_starts_with_a_strict_umask(folder: Path) -> None:
     home = folder / "strict"
     user = User(home, umask=0o077)
@@ -397,6 +399,7 @@ def test_copied_programs_are_executable_with_a_strict_umask(monkeypatch: pytest.
 # Its log
 
 
+@pytest.mark.full
 def test_log_is_made_private(folder: Path) -> None:
     home = folder / "logs"
     (home / "logs").mkdir(parents=True)

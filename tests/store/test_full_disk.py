@@ -131,6 +131,7 @@ def kill_server(home: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.full
 def test_server_on_a_full_disk_deletes_scratch_files_to_recover(home: Path) -> None:
     fill(home / "tmp" / "ingest-9" / "spill")
     kill_server(home)
@@ -138,6 +139,7 @@ def test_server_on_a_full_disk_deletes_scratch_files_to_recover(home: Path) -> N
     assert not (home / "tmp" / "ingest-9").exists()
 
 
+@pytest.mark.full
 def test_server_on_a_full_disk_is_away_until_space_is_free(home: Path) -> None:
     ballast = home.parent / "unrelated"
     fill(ballast)
@@ -180,7 +182,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.full), 5_000], ids=["before", "in the middle"])
 @pytest.mark.parametrize("command", WRITTEN.values(), ids=list(WRITTEN))
 def test_output_file_on_a_full_disk_is_refused(
@@ -351,6 +353,7 @@ def test_restore_without_free_space_for_uploads_changes_nothing(
 # Loads and upgrades
 
 
+@pytest.mark.full
 def test_load_into_another_server_with_a_full_disk_fails_with_the_reason(
     shop: Path, ballast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +370,7 @@ def test_load_into_another_server_with_a_full_disk_fails_with_the_reason(
     assert load_here(tmp_path / "sales.csv", "again").n_items == N_ITEMS
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", [pytest.param("known before", marks=pytest.mark.full), "noticed by the server"])
 def test_upgrade_without_free_space_changes_nothing(
     home: Path, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

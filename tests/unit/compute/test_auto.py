@@ -79,6 +79,7 @@ def test_single_extreme_week_hardly_changes_the_forecast() -> None:
     np.testing.assert_allclose(auto_forecast(spiked, 13, ()).mean, auto_forecast(SEASONAL, 13, ()).mean, rtol=0.25)
 
 
+@pytest.mark.full
 def test_only_the_last_ten_years_are_used() -> None:
     y = np.resize(SEASONAL, MAX_WEEKS + 40)
     assert bytes_of(auto_forecast(y, 4, (80,))) == bytes_of(auto_forecast(y[-MAX_WEEKS:], 4, (80,)))
@@ -129,7 +130,7 @@ ODD = {
 }
 
 
-@pytest.mark.few(12)
+@pytest.mark.few(5)
 @pytest.mark.parametrize("h", [1, 13, 60])
 @pytest.mark.parametrize("name", ODD)
 def test_bounds_enclose_the_forecast_and_narrower_levels(name: str, h: int) -> None:
@@ -188,6 +189,7 @@ def test_forecast_after_a_cutoff_ignores_later_weeks(y: np.ndarray) -> None:
     assert calm.candidates == shaken.candidates
 
 
+@pytest.mark.full
 def test_forecast_after_a_cutoff_equals_one_from_the_shorter_series() -> None:
     histories, fits = histories_of(SEASONAL), Fits()
     auto.auto_forecast(histories, fits, histories.end, (80,))

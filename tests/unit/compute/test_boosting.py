@@ -75,6 +75,7 @@ def test_model_does_not_depend_on_the_order_of_items(learned: Boosting) -> None:
     assert shuffled and shuffled.to_bytes() == learned.to_bytes()
 
 
+@pytest.mark.full
 def test_model_ignores_weeks_after_the_cutoff(learned: Boosting) -> None:
     later = [np.r_[item.y, 1e6 * np.ones(13)] for item in items_of(30, 150)]
     cut = [
@@ -153,6 +154,7 @@ def test_boosting_is_invariant_to_the_scale_of_units(scale: float) -> None:
     assert np.isfinite(made).all() and 0.2 * y.mean() < made.mean() < 3 * y.mean()
 
 
+@pytest.mark.full
 def test_boosting_fits_irregular_items() -> None:
     random = np.random.default_rng(0)
     odd: list[Any] = [

@@ -88,7 +88,7 @@ def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Fit], None]:
 # Shape and bounds
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_seasonal_series_gets_a_sound_forecast_by_the_model_itself(three_years: ItemForecast, model: str) -> None:
     forecast = three_years.forecasts[model]
@@ -97,7 +97,7 @@ def test_seasonal_series_gets_a_sound_forecast_by_the_model_itself(three_years: 
     assert three_years.note == ""
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("model", ["Auto", "Median", *(m.name for m in CATALOGUE.values() if m.is_seasonal)])
 def test_seasonal_model_follows_the_season(four_years: ItemForecast, model: str) -> None:
     assert np.corrcoef(four_years.forecasts[model].mean, seasonal(208)[-52:])[0, 1] > 0.8
@@ -122,7 +122,7 @@ def test_forecast_has_the_requested_horizon(h: int) -> None:
         assert_sound(forecast, h=h, n_levels=2)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("level", [(), (80,), (1, 50, 99)])
 @pytest.mark.parametrize("n_weeks", [3, 40, 110])
 def test_forecast_has_the_requested_levels(level: tuple[int, ...], n_weeks: int) -> None:
@@ -139,6 +139,7 @@ def test_levels_do_not_change_the_forecast() -> None:
         np.testing.assert_allclose(without.forecasts[name].mean, with_levels.forecasts[name].mean)
 
 
+@pytest.mark.full
 def test_coverage_of_intervals_is_near_their_level() -> None:
     """On normal noise with mean 100 and standard deviation 10."""
     rng = np.random.default_rng(5)
@@ -247,6 +248,7 @@ def test_models_are_fitted_to_filled_missing_weeks() -> None:
         np.testing.assert_array_equal(found[name].mean, filled[name].mean)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_missing", [13, 26, 39])
 def test_missing_weeks_at_the_end_do_not_narrow_intervals(n_missing: int) -> None:
     """They are filled with the last week, so Naive would forecast them without error."""
@@ -355,6 +357,7 @@ def test_failing_model_uses_its_fallback_with_a_note(replace_fit, answer, reason
     assert not result.forecasts["AutoETS"].is_fallback
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["AutoCES", "RidgeAR-FL", "IMAPA"])
 def test_auto_leaves_out_a_failing_candidate(replace_fit, name: str) -> None:
     replace_fit(name, raise_boom)
@@ -398,6 +401,7 @@ def test_negative_forecast_becomes_zero(replace_fit) -> None:
 # Reproducibility
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_weeks", [3, 40, 120])
 def test_same_history_gives_the_same_bytes(n_weeks: int) -> None:
     spec = JobSpec(models=QUICK)
@@ -488,6 +492,7 @@ def test_backtest_ignores_weeks_after_the_cutoff(weeks_ago: int) -> None:
             assert all(getattr(one, part).tobytes() == getattr(other, part).tobytes() for part in ("mean", "lo", "hi"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_weeks", [110, 200])
 def test_backtest_of_auto_equals_its_forecast_at_the_cutoff(n_weeks: int) -> None:
     y = seasonal(n_weeks)

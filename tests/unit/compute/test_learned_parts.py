@@ -45,6 +45,7 @@ def test_parts_are_learned_at_the_end_and_at_each_window(learned: dict[int, Lear
     assert all(found.boosting and found.pooled for found in learned.values())
 
 
+@pytest.mark.full
 def test_forecast_of_a_dense_item_includes_learned_parts(learned: dict[int, Learned]) -> None:
     histories = SeriesHistories(ITEMS[10], 13)
     found = auto_forecast(histories, Fits(), histories.end, (80,), parts_of(learned, histories))
@@ -98,6 +99,7 @@ def test_pooled_seasons_without_improvement_are_left_out(monkeypatch: pytest.Mon
     assert not any(found.pooled for found in learn(walks, 0, 13).values())
 
 
+@pytest.mark.full
 def test_provenance_includes_learned_parts(learned: dict[int, Learned]) -> None:
     spec = JobSpec(models=("Auto",), h=13, level=(80,), n_windows=1)
     found = forecast_item(ITEMS[10], spec, learned=learned)

@@ -141,6 +141,7 @@ def test_borrowed_history_ignores_weeks_after_the_cutoff() -> None:
         np.testing.assert_array_equal(before.forecast.hi, after.forecast.hi)
 
 
+@pytest.mark.full
 def test_accuracy_uses_own_weeks_only() -> None:
     like = long_item(2)
     for n_own, n_windows in ((3, 0), (4, 1), (13, 1), (20, 2), (50, 2)):

@@ -76,7 +76,7 @@ def errors_of_any_kind() -> dict[str, SumErrors | None]:
     return {name: sum_errors(errors, 5) for name, errors in made.items()} | {"none": None}
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize("kind", errors_of_any_kind())
 def test_safety_stock_grows_with_service_level_and_interval(kind: str) -> None:
     errors = errors_of_any_kind()[kind]

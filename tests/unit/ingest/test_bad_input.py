@@ -205,7 +205,7 @@ def refused(request: pytest.FixtureRequest) -> Nasty:
     return REFUSED[request.param]
 
 
-@pytest.mark.few(26)
+@pytest.mark.few(13)
 def test_file_is_refused_with_a_clear_message_also_with_skip_bad(tmp_path: Path, refused: Nasty) -> None:
     error = refusal(refused.make(tmp_path), skip_bad=True, **refused.options)
     assert re.search(refused.pattern, error.message), error.message
@@ -243,7 +243,7 @@ def test_invalid_path_is_refused(path: str, pattern: str, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize("bomb", [gzip_bomb, zip_bomb])
 def test_zip_bomb_is_stopped_within_limits(tmp_path: Path, bomb: Callable[[], bytes]) -> None:
     path = tmp_path / f"sales.{'zip' if bomb is zip_bomb else 'csv.gz'}"

@@ -173,7 +173,7 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.few(18)
+@pytest.mark.few(9)
 @pytest.mark.parametrize(("bad", "why"), UNUSABLE.values(), ids=UNUSABLE)
 @pytest.mark.parametrize("position", [0, 5, 14])
 def test_bad_row_error_has_file_line_column_and_value(file: Path, bad: str, why: str, position: int) -> None:
@@ -332,7 +332,7 @@ def test_hint_does_not_offer_skip_bad_without_good_rows(file: Path) -> None:
 # Loading the good rows
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("bad", "why"), UNUSABLE.values(), ids=UNUSABLE)
 def test_skip_bad_loads_good_rows_and_reports_bad_ones(file: Path, bad: str, why: str) -> None:
     rows = [f"{day(n)},every day,{n}.5,False" for n in range(14)]

@@ -92,6 +92,7 @@ def test_duplicates_are_counted_exactly_with_any_number_of_stores(file: Path, n_
     assert weekly.report.total_units == len(order) - dropped
 
 
+@pytest.mark.full
 def test_stores_missing_in_the_sample_are_counted_exactly(file: Path) -> None:
     """The sample has the first few thousand rows; later rows have other stores."""
     rows = [daily(n % 14, 1, f"item {n // 14}", 1) for n in range(5_600)]
@@ -218,6 +219,7 @@ def test_line_is_kept_as_often_as_in_the_file_with_the_most(tmp_path: Path) -> N
     assert (weekly.report.duplicates.n, weekly.report.duplicates.n_repeated) == (3, 2)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "other",
     [line(1, "b", 1, 0), line(2, "a", 1, 0), line(1, "a", 2, 0), line(1, "a", 1, 0, "10:01"), line(1, "a", 1, 1)],

@@ -47,7 +47,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("is_parquet", [False, True])
 def test_summed_and_row_by_row_give_the_same_weeks(
@@ -67,7 +67,7 @@ def test_summed_and_row_by_row_give_the_same_weeks(
     assert len(list(tmp_path.glob("out */rows.duckdb"))) == 1
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["DATE", "TIMESTAMP", "VARCHAR"])
 @pytest.mark.parametrize("kind", ["DOUBLE", "BIGINT", "DECIMAL(9, 2)", "FLOAT", "VARCHAR"])
 def test_typed_columns_give_the_same_result_as_text(tmp_path: Path, row_by_row: None, name: str, kind: str) -> None:

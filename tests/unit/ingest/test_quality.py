@@ -383,6 +383,7 @@ def test_every_week_with_rows_is_listed_dropped_ones_included(file: Path) -> Non
 # Content hash and JSON
 
 
+@pytest.mark.full
 def test_content_hash_is_equal_only_for_equal_weeks(tmp_path: Path) -> None:
     rows = [f"{day(n)},{key},{n}.5,{n % 5 == 0}" for n in range(21) for key in ("a", "b")]
     first = load(write(tmp_path / "1.csv", *rows))

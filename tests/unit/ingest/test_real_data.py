@@ -103,6 +103,7 @@ def test_unknown_flag_is_reported_and_its_rows_are_kept(tmp_path: Path) -> None:
     assert report.promo_by_year["2013"] == PromoYear(share=0.0, units=0.0)
 
 
+@pytest.mark.full
 def test_favorita_rows_are_filtered_by_the_city_of_the_store(tmp_path: Path) -> None:
     name = "train_10stores_200items_2016.csv"
     require_data(FAVORITA / name, FAVORITA / "stores.csv")
@@ -114,6 +115,7 @@ def test_favorita_rows_are_filtered_by_the_city_of_the_store(tmp_path: Path) -> 
     assert files.report.n_sifted == files.report.n_rows - len(rows) > 0
 
 
+@pytest.mark.full
 def test_favorita_items_joined_with_stores(tmp_path: Path) -> None:
     name = "train_10stores_200items_2016.csv"
     require_data(FAVORITA / name)

@@ -95,6 +95,7 @@ def test_row_without_a_date_is_bad_if_it_has_units(file: Path, ending: str) -> N
         check(load(path))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["Total", "Gesamtergebnis", "Total A-1", "A-1 Ergebnis", "Sous-total : A-1", "Итого"])
 def test_totals_without_a_date_are_dropped(file: Path, name: str) -> None:
     total = f"{name},,{sum(map(sum, WEEKS.values()))}"
@@ -140,6 +141,7 @@ def test_purchases_in_a_ledger_are_not_sales(file: Path) -> None:
     check(load(write(file, "Posting Date,Entry Type,Item No.,Quantity", sales, bought)))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("header", "row"),
     [
@@ -476,6 +478,7 @@ def test_cancelled_line_does_not_cancel_its_order(file: Path) -> None:
 # Odd rows
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("year", [2042, 1924])
 def test_mistyped_year_is_refused_until_decided(file: Path, year: int) -> None:
     path = write(file, "date,item,qty", ISO, f"{year}-02-01,A-1,3")

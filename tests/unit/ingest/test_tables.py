@@ -120,7 +120,7 @@ TEXT_FORMS: dict[str, bytes] = {
 }
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", TEXT_FORMS)
 def test_text_formats_give_the_same_weeks(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(TEXT_FORMS[name])
@@ -152,6 +152,7 @@ def test_report_has_the_format_of_a_text(
     assert (found.decimal, found.n_bytes) == (decimal, len(TEXT_FORMS[name]))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "utf-16"])
 def test_letters_are_decoded(file: Path, encoding: str) -> None:
     file.write_bytes(as_text([*filler(), f"{day(1)},Señal,1,", f"{day(1)},Über größe,2,"]).encode(encoding))
@@ -246,6 +247,7 @@ def test_archive_without_a_table_is_refused(tmp_path: Path) -> None:
     assert refusal(path).message == "notes.zip contains no data file."
 
 
+@pytest.mark.full
 def test_archive_that_unpacks_to_more_than_allowed_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "bomb.zip", **{"sales.csv": TEXT.encode() + b"\n" * 150_000_000})
     error = refusal(path)
@@ -263,6 +265,7 @@ def test_parquet_is_read_like_text(tmp_path: Path) -> None:
     assert weekly.report.files[0].kind == Kind.PARQUET
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("dtype", "key"), [("int64", "17850"), ("float64", "17850"), ("Int32", "17850"), ("str", "017850")]
 )
@@ -401,6 +404,7 @@ def test_calendar_file_overrides_the_days_of_m5(file: Path) -> None:
     assert load(file).weeks == {"a": {"2020-01-11": ("7.0", "0.0")}}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("date_format", ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m%d"])
 def test_columns_may_be_dates(file: Path, date_format: str) -> None:
     names = [f"{SUNDAY + timedelta(days=n):{date_format}}" for n in range(14)]

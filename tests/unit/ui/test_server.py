@@ -18,7 +18,7 @@ def start(home: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.few(1)
+@pytest.mark.full
 @pytest.mark.parametrize("allowed", ["", "10.0.0.1"], ids=["nothing", "another address"])
 def test_open_address_without_sign_in_is_refused(tmp_path: Path, allowed: str) -> None:
     flags = ("--server.address=0.0.0.0", f"--server.port={free_port()}")
