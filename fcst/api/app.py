@@ -1,11 +1,8 @@
-"""Assembly of the API: the routes that `app.py` mounts next to the pages."""
+"""Assembly of the API from its parts. `fcst.api.routes` imports it with its first request."""
 
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
-from limits.strategies import RateLimiter
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, Route
 
 from fcst import __version__
 from fcst.api import (
@@ -15,14 +12,12 @@ from fcst.api import (
     drivers,
     jobs,
     lifecycles,
-    monitoring,
     plans,
     scenarios,
     stock,
     worklist,
 )
-from fcst.api.callers import Callers
-from fcst.api.problems import handle_problems, problem_responses
+from fcst.api.problem_handlers import handle_problems, problem_responses
 
 ABOUT = (
     "Weekly demand forecasts. If sign-in is enabled, each request needs a token: `python -m fcst token create NAME`. "
@@ -62,21 +57,3 @@ def create_api() -> FastAPI:
         api.include_router(part.router)
     handle_problems(api)
     return api
-
-
-def routes(limiter: RateLimiter) -> list[BaseRoute]:
-    """The routes of the API and of monitoring.
-
-    Parameters
-    ----------
-    limiter
-        rate limiter, which counts the requests of each caller.
-    """
-    callers = Middleware(Callers, limiter=limiter)
-    api = Mount("/api", app=create_api(), middleware=[callers])
-    return [
-        api,
-        Route("/healthz", monitoring.healthz),
-        Route("/readyz", monitoring.readyz),
-        Route("/metrics", monitoring.metrics, middleware=[callers]),
-    ]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fcst.api import schemas, uploads
 from fcst.api.attributes import WantedAttributes
 from fcst.api.jobs import next_page
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.api.uploads import DatasetId
 from fcst.dataset_records import Dataset, Ingest
 from fcst.filters import ItemFilter, attribute_pairs

@@ -6,7 +6,7 @@ import anyio
 from fastapi import APIRouter, Path, Request, Response
 
 from fcst.api import schemas, uploads
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.api.uploads import DatasetId
 from fcst.dataset_records import Ingest
 from fcst.drivers import DriverLoad

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
 from fcst.api.attributes import WantedAttributes, wanted_in
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.api.run_items import ItemsInQuery, check_keys
 from fcst.attributes import ALL
 from fcst.errors import InputError

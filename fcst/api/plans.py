@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from fcst.api import plan_schemas as schemas
 from fcst.api import uploads
 from fcst.api.jobs import JobId
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.api.run_items import ItemsInQuery, ModelName, check_keys
 from fcst.api.worklist import author_name
 from fcst.export_formats import PLAN_FORMATS, media_types

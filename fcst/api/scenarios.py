@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 
 from fcst.api import plan_schemas as schemas
 from fcst.api.jobs import JobId
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.api.run_items import ItemsInQuery, ModelName, check_keys, to_filter
 from fcst.api.worklist import author_name
 from fcst.roles import Scope

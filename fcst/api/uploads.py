@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from fcst.api import schemas
-from fcst.api.problems import problem_responses
+from fcst.api.problem_handlers import problem_responses
 from fcst.dataset_records import Ingest
 from fcst.errors import InputError
 from fcst.services import loading

@@ -1,7 +1,7 @@
 """`fcst serve`: starts the pages and the API, as `streamlit run app.py` does in a checkout."""
 
 import argparse
-import os
+import runpy
 import sys
 from typing import Any
 
@@ -17,10 +17,12 @@ def add_commands(commands: Any) -> None:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    """Replaces this process by the server, which then gets the signals of a terminal or service manager itself."""
+    """Runs Streamlit's command in this process: it gets the signals of a terminal or service manager itself."""
     load_settings()  # refuses wrong settings before the server starts
-    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT / "app.py"), f"--server.port={args.port}"]
+    command = ["streamlit", "run", str(PROJECT / "app.py"), f"--server.port={args.port}"]
     command += [f"--server.headless={str(args.no_browser).lower()}", f"--secrets.files={SECRETS}"]
     if args.address:
         command.append(f"--server.address={args.address}")
-    os.execv(sys.executable, command)
+    sys.argv = command
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+    return 0

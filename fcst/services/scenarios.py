@@ -7,11 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fcst.compute.learning import Learned
-from fcst.compute.scenarios import item_in_scenario
 from fcst.drivers import DriverKind
 from fcst.engine.series_reading import read_series
 from fcst.errors import InputError, NotFound
@@ -33,6 +32,9 @@ from fcst.services.jobs import choose_model
 from fcst.store import adjustments as stored_plans
 from fcst.store import drivers, learning, sales, scenarios
 from fcst.store.adjustments import Asked
+
+if TYPE_CHECKING:
+    from fcst.compute.learning import Learned
 
 MAX_SCENARIOS = 50
 MAX_CHANGES = 100
@@ -215,8 +217,10 @@ def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str 
         return plan.take_over(record, scenario.scenario_id, steps)
 
 
-def _learned(job_id: int) -> Learned | None:
+def _learned(job_id: int) -> "Learned | None":
     """Learnt effects of a run at the end of its history; None if there are none."""
+    from fcst.compute.learning import Learned  # imports SciPy, which a server's start does not need
+
     content = learning.contents(job_id).get(0)
     return None if content is None else Learned.from_bytes(content)
 
@@ -258,6 +262,8 @@ def _compute(
     job: Job, scenario: Scenario, unique_ids: Sequence[str], more: DriverChange | None, on_progress: OnProgress | None
 ) -> list[ScenarioItem]:
     """Computes items with their changes of a scenario, and optionally one more change."""
+    from fcst.compute.scenarios import item_in_scenario
+
     learned = _learned(job.job_id)
     if learned is None:
         raise InputError(f"Run {job.job_id} has learnt no effects.", "Submit a new run of these items.")

@@ -13,9 +13,9 @@ import streamlit as st
 from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
 
-from fcst.api.app import routes
 from fcst.api.callers import RequestCounts
 from fcst.api.request_checks import THIS_MACHINE, Gate
+from fcst.api.routes import prepare_api, routes
 from fcst.errors import ConfigError, FcstError
 from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
@@ -151,3 +151,4 @@ def _start() -> None:
 def _maintain() -> None:
     supervision.ensure_embedded_server()
     supervision.restart_crashed_supervisor()
+    prepare_api()

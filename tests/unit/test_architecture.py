@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM
-    | {"services", "compute.models", "charts", "api.app", "api.callers", "api.request_checks", "api.problems"},
+    | {"services", "compute.models", "charts", "api.routes", "api.callers", "api.request_checks", "api.problems"},
     "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
     "app": BOTTOM | {"ui"},
     "terminal": BOTTOM | {"services"},
