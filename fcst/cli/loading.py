@@ -67,7 +67,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _sample(args: argparse.Namespace) -> int:
-    from fcst.services.loading import write_driver_sample, write_sample
+    from fcst.samples.drivers import write_driver_sample
+    from fcst.samples.favorita import write_sample
 
     folder = Path(args.dir)
     if args.drivers:

@@ -38,13 +38,13 @@ USUAL_CORRELATION = 0.25
 """Default correlation of the errors of two weeks of one item, from backtests on several datasets."""
 
 
-def variances(forecast: FloatArray, lo: FloatArray, hi: FloatArray, level: int) -> FloatArray:
+def variances(lo: FloatArray, hi: FloatArray, level: int) -> FloatArray:
     """Return the variance of each week's error from the width of an interval, in squared units.
 
     Parameters
     ----------
-    forecast, lo, hi
-        arrays of the same shape, 0 ≤ lo ≤ forecast ≤ hi; bounds of one level.
+    lo, hi
+        bounds of one level, arrays of the same shape.
     level
         in percent.
     """

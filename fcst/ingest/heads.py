@@ -153,7 +153,7 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
     if not is_whole and not source.members:
         pieces += texts.spread_pieces(source.path, head)
     found = encoding or texts.detect_encoding(pieces)
-    lines = [line for piece in pieces[:1] for line in _decoded(piece, found, source.name)]
+    lines = [line for piece in pieces[:1] for line in _decoded(piece, found)]
     if _share_of_controls(lines) > 0.05:
         raise InputError(f"{source.name} is a binary file.", "Give CSV, Excel or Parquet files.")
     if not is_whole and len(lines) == 1:
@@ -167,12 +167,12 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
         quote = "'"
     is_uneven = texts.begins_with_another_break(head, quote)
     table = Table(source, Kind.TEXT, (), (), (), delimiter, quote, found, 0, is_uneven=is_uneven)
-    more = [line for piece in pieces[1:] for line in _decoded(piece, found, source.name)]
+    more = [line for piece in pieces[1:] for line in _decoded(piece, found)]
     rows = texts.parse_rows(lines[: SAMPLE_ROWS + HEADER_WITHIN], delimiter, quote)
     return with_header(table, rows, texts.parse_rows(more, delimiter, quote))
 
 
-def _decoded(piece: bytes, encoding: str, name: str) -> list[str]:
+def _decoded(piece: bytes, encoding: str) -> list[str]:
     try:
         text = piece.decode(encoding, errors="replace")
     except (LookupError, ValueError) as exc:  # ValueError: a codec that is not a text encoding

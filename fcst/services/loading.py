@@ -18,12 +18,10 @@ from fcst.errors import BadRows, InputError, NotFound
 from fcst.files import convert_disk_full, disk_full_error, free_space, make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
 from fcst.ingest.date_texts import ambiguous_dates, month_first
-from fcst.ingest.driver_sample import write_driver_sample as write_driver_sample
 from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.number_texts import ambiguous_numbers
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import Look, describe_file, look_at
-from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace, make_folder
 from fcst.names import SCRATCH
 from fcst.quality_report import FileRead

@@ -153,7 +153,7 @@ def _compute(job: Job, model: str, rows: Sequence[tuple[stock.StockItem, StockSe
     found = stock_of(
         plan=np.array([item.plan for item, _ in rows]),
         forecast=forecast,
-        variance=variances(forecast, bounds[:, 0], bounds[:, 1], job.spec.level[0]),
+        variance=variances(bounds[:, 0], bounds[:, 1], job.spec.level[0]),
         lump=lumps(*of_sales),
         weeks=np.array([_days(own) / 7 for _, own in rows]),
         service_levels=np.array(levels),
@@ -171,7 +171,7 @@ def _learn(job_id: int, submitted_at: datetime, n_attempts: int, n_completed: in
     scaled, classes = [np.empty((0, HOLDOUT_WEEKS))], list[str]()
 
     def add(found: stock.ClassedBacktests) -> None:
-        variance = variances(found.forecast, found.lo, found.hi, job.spec.level[0])
+        variance = variances(found.lo, found.hi, job.spec.level[0])
         lump = lumps(found.units_per_sale, found.cv2, found.adi)
         scaled.append(scaled_errors(found.actual, found.forecast, variance, lump))
         classes.extend(found.classes)

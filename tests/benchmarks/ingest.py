@@ -32,7 +32,7 @@ sys.path.insert(0, str(PROJECT))
 
 import duckdb  # noqa: E402
 
-from fcst.ingest.sample import write_sample  # noqa: E402
+from fcst.samples.favorita import write_sample  # noqa: E402
 from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import IngestSpec  # noqa: E402
 

@@ -74,7 +74,7 @@ class Backtests:
         item, window, classes, self.lump, self.known_lump, *weeks = map(np.array, zip(*rows, strict=True))
         self.item, self.window, self.classes = item, window, classes
         self.actual, self.forecast, lo, hi = weeks
-        self.variance = variances(self.forecast, lo, hi, LEVELS[0])
+        self.variance = variances(lo, hi, LEVELS[0])
 
     def groups(self, by_items: bool) -> np.ndarray:
         """(R,) groups for cross-validation: each is tested with quantiles of the others."""

@@ -16,7 +16,7 @@ from fcst.dataset_records import Dependents
 from fcst.engine.task import run_batch, run_ingest
 from fcst.errors import BadRows, InputError
 from fcst.escaping import for_spreadsheet
-from fcst.ingest.sample import write_sample
+from fcst.samples.favorita import write_sample
 from fcst.services import datasets, jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec

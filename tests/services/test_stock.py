@@ -59,13 +59,13 @@ def computed_from_rows(job: Job, weeks: float, q: float) -> dict[str, tuple[floa
     actual, forecast = (np.array([row[name] for row in tests], dtype=float) for name in ("y", "forecast"))
     lo, hi = (np.array([row[side][0] for row in tests], dtype=float) for side in ("lo", "hi"))
     keys = [row["unique_id"] for row in tests]
-    variance = variances(forecast, lo, hi, job.spec.level[0])
+    variance = variances(lo, hi, job.spec.level[0])
     scaled = scaled_errors(actual, forecast, variance, np.array([lump[key] for key in keys]))
     errors = SumErrors(scaled, [classes[key] for key in keys])
     found = {}
     for row in rows_of("SELECT * FROM fcst_app.forecasts"):
         key, units = row["unique_id"], np.array([row["forecast"]])
-        variance = variances(units, np.array([row["lo"][0]]), np.array([row["hi"][0]]), job.spec.level[0])
+        variance = variances(np.array([row["lo"][0]]), np.array([row["hi"][0]]), job.spec.level[0])
         factors, is_enough = errors.factors(classes[key], q)
         one = stock_of(
             units, units, variance, np.array([lump[key]]), np.array([weeks]), np.array([q]), factors[None],

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(sorted(BOTTOM), BOTTOM),
     "compute": BOTTOM,
     "ingest": BOTTOM | {"compute.demand"},
+    "samples": BOTTOM,
     "store": BOTTOM,
     "engine": BOTTOM | {"ingest", "compute", "store"},
     "services": BOTTOM
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
     "app": BOTTOM | {"ui"},
     "terminal": BOTTOM | {"services"},
-    "cli": BOTTOM | {"services", "terminal"},
+    "cli": BOTTOM | {"services", "samples", "terminal"},
     "__main__": {"cli"},
 }
 
@@ -73,7 +74,7 @@ EXCEPTIONS = {
 # library -> the parts that may import it
 MAY_USE: dict[str, set[str]] = {
     "psycopg2": {"store"},
-    "duckdb": {"ingest"},
+    "duckdb": {"ingest", "samples"},
     "streamlit": {"app", "pages", "ui"},
     "plotly": {"charts"},
     "statsforecast": {"compute"},

@@ -63,7 +63,7 @@ def test_double_errors_give_double_safety_stock() -> None:
 
 def test_variance_is_derived_from_the_interval() -> None:
     z = ndtri(0.9)
-    found = variances(np.array([10.0]), np.array([10 - 3 * z]), np.array([10 + 3 * z]), 80)
+    found = variances(np.array([10 - 3 * z]), np.array([10 + 3 * z]), 80)
     assert found == pytest.approx([9.0])
 
 

@@ -14,8 +14,8 @@ from fcst.compute.learning import learn_effects
 from fcst.compute.series import Series
 from fcst.compute.stockouts import LEAST_WEEKS_BEFORE, MOST_WEEKS, demand_of, suspected_weeks
 from fcst.drivers import Driver, DriverKind
-from fcst.ingest.driver_sample import write_driver_sample
 from fcst.names import HOLDOUT_WEEKS
+from fcst.samples.drivers import write_driver_sample
 from fcst.specs import JobSpec
 
 NAN = np.nan

@@ -12,8 +12,8 @@ from fcst.compute.lifecycles import find_launch
 from fcst.compute.series import Series
 from fcst.drivers import Driver, DriverKind
 from fcst.errors import InputError
-from fcst.ingest.driver_sample import FILES, Effects, write_driver_sample
 from fcst.names import HOLDOUT_WEEKS
+from fcst.samples.drivers import FILES, Effects, write_driver_sample
 
 KINDS = {
     "promo": DriverKind.PROMOTION,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fcst.errors import InputError
-from fcst.ingest.sample import write_sample
+from fcst.samples.favorita import write_sample
 from fcst.settings import SAMPLE
 
 SMALL = {"n_items": 20, "n_stores": 3, "years": 1.5}

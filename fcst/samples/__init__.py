@@ -1,0 +1,1 @@
+"""Generators of sales files to try fcst with, and to test it with."""
