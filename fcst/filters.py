@@ -11,7 +11,7 @@ LIVES = ("new", "ended")
 WITHOUT = ""
 """Filter value for items without a value of an attribute."""
 
-Wanted = tuple[tuple[str, tuple[str, ...]], ...]
+AttributeFilter = tuple[tuple[str, tuple[str, ...]], ...]
 """Attribute filter: (name, allowed values) pairs; an item must match each."""
 
 PREFIX = "attr."
@@ -40,7 +40,7 @@ class ItemFilter:
     demand_classes: tuple[str, ...] = ()
     lives: tuple[str, ...] = ()
     also_in: tuple[str, ...] = ()
-    attributes: tuple[Any, ...] = ()  # Wanted; mypy rejects fields of another type when ** fills the others
+    attributes: tuple[Any, ...] = ()  # AttributeFilter; mypy rejects fields of another type when ** fills the others
 
     @property
     def words(self) -> list[str]:
@@ -48,7 +48,7 @@ class ItemFilter:
         return list(dict.fromkeys(to_lower(word) for word in self.search.replace("\0", "").split()))
 
 
-EVERY_ITEM = ItemFilter()
+ALL_DATASET_ITEMS = ItemFilter()
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class RunFilter(ItemFilter):
         return self.keys is not None and len(self.keys) == 1
 
 
-def attribute_pairs(attributes: Wanted) -> list[tuple[str, str]]:
+def attribute_pairs(attributes: AttributeFilter) -> list[tuple[str, str]]:
     """Convert an attribute filter to URL parameters: `("attr.city", "Quito")`, one per value."""
     return [(f"{PREFIX}{name}", value) for name, values in attributes for value in values]
 
 
-def attributes_in(parameters: Iterable[tuple[str, str]]) -> Wanted:
+def attributes_in(parameters: Iterable[tuple[str, str]]) -> AttributeFilter:
     """Parse the attribute filter from URL parameters; others are ignored."""
     found: dict[str, dict[str, None]] = {}
     for name, value in parameters:
@@ -109,10 +109,10 @@ def attributes_in(parameters: Iterable[tuple[str, str]]) -> Wanted:
     return tuple((name, tuple(values)) for name, values in found.items())
 
 
-EVERY = RunFilter()
+ALL_RUN_ITEMS = RunFilter()
 
 
-def only(*keys: str) -> RunFilter:
+def by_keys(*keys: str) -> RunFilter:
     """Return a filter for the items of a run with these keys."""
     return RunFilter(keys=keys)
 

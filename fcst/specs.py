@@ -123,7 +123,7 @@ EACH_ROW = "(each row)"
 """Placeholder for units if each row is one unit sold."""
 ONE_ITEM = "(one item)"
 """Placeholder for items if all rows belong to one item."""
-MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
+PLACEHOLDERS = (WIDE, EACH_ROW, ONE_ITEM)
 """Placeholders that a role can be mapped to instead of a column."""
 
 _MADE_UP_OF = dict.fromkeys(DRIVER_ROLES, (WIDE,)) | {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
@@ -254,10 +254,10 @@ class IngestSpec:
             if self.mapping.get(role) == []:
                 raise InputError(f"No column is mapped to {ROLES[role].lower()}.", "Choose one.")
         for role, columns in self.mapping.items():
-            made_up = set(columns) & set(MADE_UP)
+            made_up = set(columns) & set(PLACEHOLDERS)
             if made_up and (len(columns) > 1 or not made_up <= set(_MADE_UP_OF.get(role, ()))):
                 raise InputError(f"{ROLES[role]} cannot be mapped to {columns[0]!r}.", "Name a column of the file.")
-        mapped = [column for columns in self.mapping.values() for column in columns if column not in MADE_UP]
+        mapped = [column for columns in self.mapping.values() for column in columns if column not in PLACEHOLDERS]
         # A store is often part of the key too, so it may be mapped twice.
         twice = {column for column in mapped if mapped.count(column) > 1} - set(self.mapping.get("store", []))
         if twice:

@@ -49,7 +49,7 @@ class Progress:
     def show(self, text: object) -> None:
         if time.monotonic() - self._shown_at > PROGRESS_EVERY_S:
             self._shown_at = time.monotonic()
-            say(f"… {text}")
+            print_message(f"… {text}")
 
     def show_share(self, what: str, done: int, total: int) -> None:
         """Print the progress in percent, with the estimated time left."""
@@ -65,17 +65,17 @@ class Parser(argparse.ArgumentParser):
         super().error(for_terminal(message))
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     print(for_terminal(text), file=sys.stderr, flush=True)
 
 
-def show(text: str) -> None:
+def print_output(text: str) -> None:
     """Print output for people to stdout."""
     print(for_terminal(text), flush=True)
 
 
 def say_error(error: FcstError) -> None:
-    say(f"{error.message}\n{error.hint}".strip())
+    print_message(f"{error.message}\n{error.hint}".strip())
 
 
 def confirm(question: str, is_sure: bool) -> bool:

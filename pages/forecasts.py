@@ -6,7 +6,7 @@ import streamlit as st
 from fcst import charts
 from fcst.compute.models import AUTO
 from fcst.dataset_records import NewerDataset
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import accuracy, adjustments, attention, comparison, drivers, forecasts
@@ -105,7 +105,7 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
             why = f", {text.plain(item.reason)}" if item.reason else ""
             st.warning(f"This item has no forecast: {item.outcome}{why}.", icon=":material/error:")
             return
-    which = items.which if item is None else only(unique_id)
+    which = items.which if item is None else by_keys(unique_id)
     view = read(("view", items.key, model, which), lambda: read_view(job, model, which))
     if view.forecast.empty:
         st.info("No items shown have a forecast. Change the search or the filters.", icon=":material/search_off:")
@@ -154,7 +154,7 @@ def what_if_of(items: Items, which: RunFilter, scope: str, query: Query) -> What
     job, model = items.job, items.model
 
     def plan_of_all() -> float:
-        view = read(("view", items.key, model, EVERY), lambda: read_view(job, model, EVERY))
+        view = read(("view", items.key, model, ALL_RUN_ITEMS), lambda: read_view(job, model, ALL_RUN_ITEMS))
         return float(view.forecast["final"].sum())
 
     of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model)]

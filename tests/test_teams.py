@@ -19,7 +19,7 @@ import pytest
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import NotAllowed, StoreError
-from fcst.filters import Selection, only
+from fcst.filters import Selection, by_keys
 from fcst.roles import Scope, SignIn
 from fcst.services import adjustments, backups, jobs, sign_ins
 from fcst.services.adjustments import Change
@@ -223,7 +223,7 @@ def test_product_needs_rights_on_its_schema_only(
     job = run(load_dataset(), 3, models=("SeasonalNaive",), n_windows=1)
     assert (job.status, job.n_completed) == ("completed", 3)
     week = job.last_wk_end_dt + timedelta(weeks=1)
-    adjustments.adjust(job, "SeasonalNaive", only("item6"), Change(week, week, units=7), "a fair", "Ana")
+    adjustments.adjust(job, "SeasonalNaive", by_keys("item6"), Change(week, week, units=7), "a fair", "Ana")
     workers.register(str(uuid.uuid4()), "here", 1, "0", 1, -1)
     assert main(["export", "1", "-o", str(tmp_path / "f.csv")]) == 0
     file = tmp_path / "fcst.backup"

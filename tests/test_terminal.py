@@ -18,9 +18,9 @@ ESCAPED = r"a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"
 
 
 def test_all_print_functions_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.say(f"say {NASTY}")
+    terminal.print_message(f"say {NASTY}")
     terminal.say_error(InputError(f"There is no {NASTY}.", f"Take {NASTY}."))
-    terminal.show(f"show {NASTY}\nÄ")
+    terminal.print_output(f"show {NASTY}\nÄ")
     terminal.print_table([{"name": NASTY, "n": 1}, {"name": "b\r\n c\udc9b", "n": 2}], "name", "n")
     out, err = capsys.readouterr()
     assert err == f"say {ESCAPED}\nThere is no {ESCAPED}.\nTake {ESCAPED}.\n"

@@ -9,7 +9,7 @@ from fcst.api.jobs import JobId, Offset
 from fcst.api.problem_handlers import problem_responses
 from fcst.api.run_items import ItemKeys, to_filter
 from fcst.api.worklist import author_name
-from fcst.filters import EVERY, only
+from fcst.filters import ALL_RUN_ITEMS, by_keys
 from fcst.services import adjustments, exports, jobs
 from fcst.services.adjustments import Change
 
@@ -32,7 +32,9 @@ def list_adjustments(
     exports.check_items(job_id, item or [])
     of_model = "" if model is None else jobs.choose_model(job, model)
     last_change = adjustments.last_change(job_id)  # read first: changes made in between count as later
-    found = adjustments.list_adjustments(job, EVERY if item is None else only(*item), of_model, limit, offset)
+    found = adjustments.list_adjustments(
+        job, ALL_RUN_ITEMS if item is None else by_keys(*item), of_model, limit, offset
+    )
     return {"adjustments": found, "last_change": last_change}
 
 
@@ -62,7 +64,7 @@ def adjust(job_id: JobId, body: schemas.AdjustmentRequest) -> schemas.Adjustment
 
 @router.post("/adjustments/{adjustment_id:number}/undo", summary="Undo an adjustment; it stays in the list")
 def undo(
-    adjustment_id: Annotated[int, Path(description="The adjustment's id.")], body: schemas.Signed | None = None
+    adjustment_id: Annotated[int, Path(description="The adjustment's id.")], body: schemas.Authored | None = None
 ) -> schemas.Undone:
     return schemas.Undone(adjustment_id=adjustment_id, is_new=adjustments.undo(adjustment_id, author_name(body)))
 
@@ -71,7 +73,7 @@ def undo(
     "/jobs/{job_id:number}/adjustments/drop-carried",
     summary="Undo all adjustments that were carried over from earlier runs",
 )
-def drop_carried(job_id: JobId, body: schemas.OfPlan | None = None) -> schemas.Dropped:
+def drop_carried(job_id: JobId, body: schemas.PlanChange | None = None) -> schemas.Dropped:
     job = jobs.get_job(job_id)
     model = jobs.choose_model(job, body.model if body else None)
     return schemas.Dropped(n_adjustments=adjustments.drop_carried(job, model, author_name(body)))

@@ -7,23 +7,23 @@ from fastapi import APIRouter, Depends, Query, Request
 from fcst.api import schemas
 from fcst.api.uploads import DatasetId
 from fcst.attributes import AttributeFile, Saved
-from fcst.filters import Wanted, attributes_in
+from fcst.filters import AttributeFilter, attributes_in
 from fcst.services import attributes
 
 router = APIRouter(tags=["attributes"])
 
 
-def wanted_attributes(request: Request) -> Wanted:
+def wanted_attributes(request: Request) -> AttributeFilter:
     """The `attr.…` query parameters of a request."""
     return attributes_in(request.query_params.multi_items())
 
 
-def wanted_in(attributes: schemas.WantedAttributes) -> Wanted:
+def wanted_in(attributes: schemas.WantedAttributes) -> AttributeFilter:
     """Converts the attributes in a request body to a filter."""
     return tuple((name, tuple(values)) for name, values in attributes.items())
 
 
-WantedAttributes = Annotated[Wanted, Depends(wanted_attributes)]
+WantedAttributes = Annotated[AttributeFilter, Depends(wanted_attributes)]
 
 
 @router.get(

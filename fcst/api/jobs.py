@@ -106,9 +106,9 @@ def _with_stalls(found: Sequence[Job]) -> list[dict[str, Any]]:
     summary="Retry one batch",
     responses=problem_responses({409: "The batch is waiting, running or completed"}),
 )
-def retry_batch(request: schemas.BatchRequest) -> schemas.ItemsAgain:
+def retry_batch(request: schemas.BatchRequest) -> schemas.RetriedItems:
     """Retries a batch that failed or was cancelled."""
-    return schemas.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
+    return schemas.RetriedItems(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
 
 
 @router.get("/{job_id:number}", summary="Get a run and its progress", response_model=schemas.Job)
@@ -138,8 +138,8 @@ def cancel(job_id: JobId) -> schemas.Cancelled:
     summary="Retry the failed and cancelled items of an ended run",
     responses=problem_responses({409: "The run has not ended"}),
 )
-def retry(job_id: JobId) -> schemas.ItemsAgain:
-    return schemas.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
+def retry(job_id: JobId) -> schemas.RetriedItems:
+    return schemas.RetriedItems(job_id=job_id, n_items=jobs.retry_job(job_id))
 
 
 async def wait_for_export(format: Format = "json") -> AsyncIterator[None]:

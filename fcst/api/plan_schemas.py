@@ -24,7 +24,7 @@ MAX_CHANGES = 10_000
 LastChange = Annotated[int, Field(description="Number of the last change of the run's plan. Send it with your change.")]
 
 
-class Signed(RequestModel):
+class Authored(RequestModel):
     """A change with the name of its author."""
 
     who: Annotated[
@@ -37,7 +37,7 @@ class Signed(RequestModel):
     ] = ""
 
 
-class OfPlan(Signed):
+class PlanChange(Authored):
     """A change of one model's plan."""
 
     model: Annotated[Key | None, Field(description="One of the run's models; default: the first.")] = None
@@ -79,7 +79,7 @@ class RunItems(BaseModel):
     last_change: LastChange
 
 
-class ReviewRequest(OfPlan):
+class ReviewRequest(PlanChange):
     items: ItemsInBody
 
     model_config = ConfigDict(
@@ -135,7 +135,7 @@ class Adjustments(BaseModel):
 _Units = Annotated[float, Field(strict=True)]
 
 
-class AdjustmentRequest(OfPlan):
+class AdjustmentRequest(PlanChange):
     """A change of some weeks of the plan: exactly one of `percent`, `units`, `total` and `targets`."""
 
     items: ItemsInBody
@@ -190,7 +190,7 @@ class Dropped(BaseModel):
     n_adjustments: Annotated[int, Field(description="Number of adjustments undone.")]
 
 
-class PlanUploadOptions(OfPlan):
+class PlanUploadOptions(PlanChange):
     """Options for an edited plan."""
 
     save: Annotated[StrictBool, Field(description="Save the changes; otherwise only compare.")] = False
@@ -274,7 +274,7 @@ class Thresholds(RequestModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
-class ThresholdsRequest(Thresholds, Signed):
+class ThresholdsRequest(Thresholds, Authored):
     """New thresholds of a dataset's name."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"far": 0.3, "who": "Ann"}]})
@@ -322,14 +322,14 @@ class Scenarios(BaseModel):
     drivers: list[ChangeableDriver]
 
 
-class ScenarioRequest(Signed):
+class ScenarioRequest(Authored):
     name: Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME, pattern=NO_ZERO_BYTE)]
     copy_of: Annotated[StrictInt | None, Field(description="Scenario of this run whose changes are copied.")] = None
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Carnival", "who": "Ann"}]})
 
 
-class DriverChangeRequest(Signed):
+class DriverChangeRequest(Authored):
     """New values of a driver in some future weeks."""
 
     items: ItemsInBody
@@ -381,7 +381,7 @@ class ScenarioSums(BaseModel):
     items: list[ScenarioUnits]
 
 
-class TakeOverRequest(OfPlan):
+class TakeOverRequest(PlanChange):
     reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
     last_change: Annotated[
         StrictInt | None,

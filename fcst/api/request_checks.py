@@ -1,7 +1,8 @@
 """Checks of every HTTP request and websocket: origin, host name, body size and body timeout; security headers.
 
 Rejects cross-site requests and foreign Host headers, limits the size and duration of a body, and adds headers against
-framing to each response. Authentication comes later: `callers` for the API, `fcst/ui/access_control.py` for the pages.
+framing to each response. Authentication comes later, in `authentication.py` for the API and in
+`fcst/ui/access_control.py` for the pages.
 """
 
 import asyncio

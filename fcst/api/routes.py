@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fcst.api import monitoring
-from fcst.api.callers import Callers
+from fcst.api.authentication import Authentication
 
 _import_lock = Lock()
 
@@ -28,12 +28,12 @@ def routes(limiter: RateLimiter) -> list[BaseRoute]:
     limiter
         rate limiter, which counts the requests of each caller.
     """
-    callers = Middleware(Callers, limiter=limiter)
+    authentication = Middleware(Authentication, limiter=limiter)
     return [
-        Mount("/api", app=_serve_api, middleware=[callers]),
+        Mount("/api", app=_serve_api, middleware=[authentication]),
         Route("/healthz", monitoring.healthz),
         Route("/readyz", monitoring.readyz),
-        Route("/metrics", monitoring.metrics, middleware=[callers]),
+        Route("/metrics", monitoring.metrics, middleware=[authentication]),
     ]
 
 

@@ -9,7 +9,7 @@ from fcst.api import schemas
 from fcst.api.attributes import WantedAttributes, wanted_in
 from fcst.api.schemas import MAX_ITEMS, NO_ZERO_BYTE, Key
 from fcst.attention import ABC, XYZ, AttentionReason
-from fcst.filters import RunFilter, Wanted
+from fcst.filters import AttributeFilter, RunFilter
 from fcst.job_records import Job
 from fcst.services import exports
 
@@ -43,7 +43,7 @@ class Matching(BaseModel):
         Field(description="`open`: needs attention and is not reviewed; `done`: reviewed."),
     ] = None
 
-    def to_filter(self, attributes: Wanted, keys: list[str] | None) -> RunFilter:
+    def to_filter(self, attributes: AttributeFilter, keys: list[str] | None) -> RunFilter:
         return RunFilter(
             self.q,
             families=tuple(self.family or ()),

@@ -142,7 +142,7 @@ class BatchRequest(RequestModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"job_id": 1, "batch_id": 3}]})
 
 
-class ItemsAgain(BaseModel):
+class RetriedItems(BaseModel):
     job_id: int
     n_items: Annotated[int, Field(description="Number of items to retry.")]
 

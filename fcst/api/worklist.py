@@ -73,6 +73,6 @@ def set_thresholds(job_id: JobId, body: schemas.ThresholdsRequest) -> rules.Thre
     return wanted
 
 
-def author_name(body: schemas.Signed | None) -> str:
+def author_name(body: schemas.Authored | None) -> str:
     """The author of a change: the name in the request, or the name of the caller."""
     return (body.who.strip() if body else "") or identity.current().name

@@ -23,10 +23,10 @@ from fcst.terminal import (
     confirm,
     prepare,
     print_json,
+    print_message,
+    print_output,
     print_table,
-    say,
     say_error,
-    show,
 )
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _add_token_commands(commands: Any) -> None:
 
 def _migrate(args: argparse.Namespace) -> int:
     applied = prepare()
-    say(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
+    print_message(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
     return DONE
 
 
@@ -119,7 +119,7 @@ def _backup(args: argparse.Namespace) -> int:
     except (StoreError, DiskFull) as exc:
         say_error(exc)
         return FAILED
-    say(f"Wrote {path} ({path.stat().st_size / 1e6:,.1f} MB): {contents}.")
+    print_message(f"Wrote {path} ({path.stat().st_size / 1e6:,.1f} MB): {contents}.")
     return DONE
 
 
@@ -127,7 +127,7 @@ def _restore(args: argparse.Namespace) -> int:
     from fcst.services import backups
 
     contents = backups.read_contents(Path(args.file))
-    say(f"{args.file} contains: {contents}.")
+    print_message(f"{args.file} contains: {contents}.")
     prepare()
     try:
         progress = Progress()
@@ -137,7 +137,7 @@ def _restore(args: argparse.Namespace) -> int:
     except (StoreError, DiskFull) as exc:
         say_error(exc)
         return FAILED
-    say("Restored." + (f" Schema upgraded: {', '.join(applied)}." if applied else ""))
+    print_message("Restored." + (f" Schema upgraded: {', '.join(applied)}." if applied else ""))
     return DONE
 
 
@@ -148,15 +148,16 @@ def _prune(args: argparse.Namespace) -> int:
     runs = pruning.list_runs(args.older_than, args.keep)
     versions = pruning.list_datasets(runs) if args.datasets else []
     if not args.dry_run and (runs or versions):
-        say(f"To delete: {_count(runs, versions)}.")
+        print_message(f"To delete: {_count(runs, versions)}.")
         if not confirm("Delete them?", args.yes):
-            say("Nothing was deleted.")
+            print_message("Nothing was deleted.")
             return FAILED
         runs = pruning.delete_runs(
-            runs, lambda run: say(f"… deleting run {run.job_id} and its forecasts of {run.n_items:,} items")
+            runs, lambda run: print_message(f"… deleting run {run.job_id} and its forecasts of {run.n_items:,} items")
         )
         versions = pruning.delete_datasets(
-            versions, lambda row: say(f"… deleting {row.name!r} version {row.version} of {row.n_items:,} items")
+            versions,
+            lambda row: print_message(f"… deleting {row.name!r} version {row.version} of {row.n_items:,} items"),
         )
     if args.json:
         print_json({"is_dry_run": args.dry_run, "runs": runs, "datasets": versions})
@@ -165,7 +166,7 @@ def _prune(args: argparse.Namespace) -> int:
             print_table(map(vars, runs), "job_id", "name", "dataset", "status", "n_items", "finished_at")
         if versions:
             print_table([vars(row) for row in versions], "dataset_id", "name", "version", "n_items", "created_at")
-    say(f"{'Would delete' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
+    print_message(f"{'Would delete' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
     return DONE
 
 
@@ -188,16 +189,16 @@ def _delete(args: argparse.Namespace) -> int:
         raise InputError(f"Dataset {args.dataset!r} has no such version.", "List the datasets with `datasets`.")
     row = found[0]
     dependents = datasets.count_dependents(row.dataset_id)
-    say(
+    print_message(
         f"Dataset {row.name!r} version {row.version}: {row.n_items:,} items, {row.n_weeks:,} weeks; "
         f"deleting it also deletes {dependents.n_jobs:,} runs with the forecasts of {dependents.n_forecasts:,} items."
     )
     if not confirm("Delete it?", args.yes):
-        say("Nothing was deleted.")
+        print_message("Nothing was deleted.")
         return FAILED
-    say("… deleting; Ctrl-C cancels and keeps everything")
+    print_message("… deleting; Ctrl-C cancels and keeps everything")
     datasets.delete_dataset(row.dataset_id)
-    say("Deleted.")
+    print_message("Deleted.")
     return DONE
 
 
@@ -205,8 +206,8 @@ def _create_token(args: argparse.Namespace) -> int:
     from fcst.services import tokens
 
     prepare()
-    show(tokens.create_token(args.name, args.scope, args.days))
-    say("Store it where only the program can read it. It cannot be shown again.")
+    print_output(tokens.create_token(args.name, args.scope, args.days))
+    print_message("Store it where only the program can read it. It cannot be shown again.")
     return DONE
 
 
@@ -227,7 +228,7 @@ def _revoke_token(args: argparse.Namespace) -> int:
 
     prepare()
     tokens.revoke_token(args.token)
-    say(f"Revoked token {args.token}.")
+    print_message(f"Revoked token {args.token}.")
     return DONE
 
 
@@ -236,7 +237,7 @@ def _sign_out(args: argparse.Namespace) -> int:
 
     prepare()
     person = sign_ins.sign_out_person(args.person)
-    say(f"Ended all sign-ins of {person}. To block new ones, remove their role or close their account.")
+    print_message(f"Ended all sign-ins of {person}. To block new ones, remove their role or close their account.")
     return DONE
 
 
@@ -264,7 +265,7 @@ def _worker(args: argparse.Namespace) -> int:
         # An external supervisor may start together with its database, so wait for it.
         retry_while_database_away(prepare_database) if settings.is_worker_external else prepare_database()
         if not run_supervisor(settings):
-            say("A supervisor is already running for this home and database.")
+            print_message("A supervisor is already running for this home and database.")
     except Exception as exc:
         if args.log:  # without --log the error goes to stderr anyway
             unexpected = None if isinstance(exc, FcstError) else exc
@@ -284,5 +285,5 @@ def _doctor(args: argparse.Namespace) -> int:
         print_json(health.as_dict(checks))
     else:
         for check in checks:
-            show(f"{'ok' if check.is_ok else 'WRONG':<6}{check.name:<12}{check.text} {check.hint}".rstrip())
+            print_output(f"{'ok' if check.is_ok else 'WRONG':<6}{check.name:<12}{check.text} {check.hint}".rstrip())
     return DONE if all(check.is_ok for check in checks) else FAILED

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fcst.errors import InputError
-from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 
 def add_commands(commands: Any) -> None:
@@ -37,7 +37,7 @@ def _attributes(args: argparse.Namespace) -> int:
     dataset = datasets.find_dataset(args.dataset)
     if args.remove is not None:
         attributes.remove_attribute(dataset.dataset_id, args.remove)
-        say(f"Removed attribute {args.remove}.")
+        print_message(f"Removed attribute {args.remove}.")
         return DONE
     if args.path is not None:
         spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
@@ -46,7 +46,7 @@ def _attributes(args: argparse.Namespace) -> int:
         if args.json:
             print_json({"names": file.names, "keyed_by": file.keyed_by, "ignored": file.ignored, **asdict(saved)})
         for line in attributes.in_words(file, saved):
-            say(line)
+            print_message(line)
         return DONE
     known = attributes.find_attributes(dataset.dataset_id)
     if args.json:

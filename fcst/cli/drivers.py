@@ -6,7 +6,7 @@ from typing import Any
 
 from fcst.cli.reading import add_reading_arguments, parse_map, parse_where, print_reading, wait_for_ingest
 from fcst.drivers import DriverLoad
-from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 
 def add_commands(commands: Any) -> None:
@@ -38,7 +38,7 @@ def _drivers(args: argparse.Namespace) -> int:
     dataset_id = datasets.find_dataset(args.dataset).dataset_id
     if args.remove is not None:
         drivers.remove_load(dataset_id, args.remove)
-        say(f"Removed drivers {args.remove}.")
+        print_message(f"Removed drivers {args.remove}.")
     loads = drivers.list_loads(dataset_id)
     if args.json:
         print_json(loads)
@@ -101,12 +101,12 @@ def _show(load: DriverLoad, is_json: bool) -> int:
     if is_json:
         print_json(load)
     names = ", ".join(column.name for column in load.columns)
-    say(f"{load.source}: {names}, from {load.first_day} to {load.last_day}.")
+    print_message(f"{load.source}: {names}, from {load.first_day} to {load.last_day}.")
     report = load.report
     if report.n_unknown:
-        say(f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:5])}.")
+        print_message(f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:5])}.")
     if report.n_outside:
-        say(f"{report.n_outside:,} rows are in weeks before the dataset or too far after its end.")
+        print_message(f"{report.n_outside:,} rows are in weeks before the dataset or too far after its end.")
     for words in (*report.bad, *report.remarks):
-        say(words)
+        print_message(words)
     return DONE

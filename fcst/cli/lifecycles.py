@@ -7,7 +7,7 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.lifecycles import Lifecycle, Origin, Source
-from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 
 def add_commands(commands: Any) -> None:
@@ -56,15 +56,15 @@ def _lifecycles(args: argparse.Namespace) -> int:
         spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
         found = lifecycles.read_file(spec)
         lifecycles.save_lifecycles(dataset.dataset_id, found)
-        say(f"Saved the lifecycles of {len(found):,} items.")
+        print_message(f"Saved the lifecycles of {len(found):,} items.")
         return DONE
     if args.item is not None:
         lifecycles.save_lifecycles(dataset.dataset_id, [_parse_lifecycle(args)])
-        say(f"Saved the lifecycle of {args.item}.")
+        print_message(f"Saved the lifecycle of {args.item}.")
         return DONE
     if args.remove is not None:
         lifecycles.remove_lifecycle(dataset.dataset_id, args.remove)
-        say(f"Removed the lifecycle of {args.remove}.")
+        print_message(f"Removed the lifecycle of {args.remove}.")
         return DONE
     stored, _ = lifecycles.find_lifecycles(dataset.dataset_id)
     if args.json:

@@ -10,7 +10,7 @@ from fcst.errors import BadRows
 from fcst.names import WEEKDAYS
 from fcst.quality_report import QualityReport
 from fcst.specs import CANCELLED, DUPLICATES, ODD_DATES, RETURNS
-from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 
 def add_commands(commands: Any) -> None:
@@ -73,10 +73,10 @@ def _sample(args: argparse.Namespace) -> int:
     folder = Path(args.dir)
     if args.drivers:
         write_driver_sample(folder, n_items=args.items, n_weeks=round(args.years * 52), seed=args.seed)
-        say(f"Wrote sales.csv, plan.csv, actual.csv and truth.csv to {folder}.")
+        print_message(f"Wrote sales.csv, plan.csv, actual.csv and truth.csv to {folder}.")
         return DONE
     write_sample(folder, n_items=args.items, n_stores=args.stores, years=args.years, seed=args.seed)
-    say(f"Wrote train.csv, items.csv and stores.csv to {folder}.")
+    print_message(f"Wrote train.csv, items.csv and stores.csv to {folder}.")
     return DONE
 
 
@@ -108,7 +108,7 @@ def _ingest(args: argparse.Namespace) -> int:
     prepare()
     spec, remembered = loading.fill_mapping(spec, look)
     if remembered:
-        say(f"Column mapping reused from dataset {remembered}.")
+        print_message(f"Column mapping reused from dataset {remembered}.")
         files = loading.check_files(spec, look)
     print_reading(files)
     ingest_id = loading.request_ingest(spec, look)
@@ -120,11 +120,11 @@ def _ingest(args: argparse.Namespace) -> int:
         for kind in exc.report.bad_rows.kinds:
             row = kind.first
             what = f"{row.column} {row.reason}".strip()
-            say(f"{kind.n:,} rows: {what}; first in {row.file}, line {row.line}: {row.value!r}")
+            print_message(f"{kind.n:,} rows: {what}; first in {row.file}, line {row.line}: {row.value!r}")
         raise
     if dataset is None:
         return FAILED
-    say(
+    print_message(
         f"Dataset {dataset.name!r} version {dataset.version}: {dataset.n_items:,} items, "
         f"{dataset.n_weeks:,} weeks to {dataset.last_wk_end_dt}, {dataset.total_units:,.0f} units."
     )
@@ -137,29 +137,31 @@ def _ingest(args: argparse.Namespace) -> int:
 def _say_report(report: QualityReport) -> None:
     """Print the main findings of a quality report; `--json` prints all of it."""
     if same := report.same_as_version:
-        say(f"No change: same weekly sales as version {same}.")
+        print_message(f"No change: same weekly sales as version {same}.")
     if report.n_totals:
-        say(f"Left out {report.n_totals:,} rows of totals: {', '.join(report.totals)}.")
+        print_message(f"Left out {report.n_totals:,} rows of totals: {', '.join(report.totals)}.")
     for doubt in report.doubts:
-        say(doubt)
+        print_message(doubt)
     cancelled = report.cancelled
     if cancelled.n_rows:
         done = "were left out" if cancelled.is_dropped else "were counted (--cancelled drop leaves them out)"
-        say(f"{cancelled.n_rows:,} rows of cancelled or refunded orders, {cancelled.units:,.0f} units, {done}.")
+        print_message(
+            f"{cancelled.n_rows:,} rows of cancelled or refunded orders, {cancelled.units:,.0f} units, {done}."
+        )
     if n := report.n_odd_dates:
-        say(f"Left out {n:,} rows with dates far from all others.")
+        print_message(f"Left out {n:,} rows with dates far from all others.")
     if n := report.n_no_records:
         example = f", such as {report.no_records[0]!r}" if report.no_records else ""
-        say(f"Left out {n:,} lines that are not records{example}.")
+        print_message(f"Left out {n:,} lines that are not records{example}.")
     if n := report.bad_rows.n:
-        say(f"Left out {n:,} bad rows.")
+        print_message(f"Left out {n:,} bad rows.")
     duplicates = report.duplicates
     if duplicates.n:
         done = "were counted once" if duplicates.n_dropped else "were added up (--duplicates drop counts them once)"
-        say(f"{duplicates.n:,} duplicates ({duplicates.key}) {done}.")
+        print_message(f"{duplicates.n:,} duplicates ({duplicates.key}) {done}.")
     if n := report.n_flag_unknown:
         values = ", ".join(map(repr, report.unknown_flags))
-        say(f"{n:,} rows have an unknown promotion flag ({values}). They count as not promoted.")
+        print_message(f"{n:,} rows have an unknown promotion flag ({values}). They count as not promoted.")
 
 
 def _datasets(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from fcst.cli import admin, attributes, drivers, lifecycles, loading, plans, run
 from fcst.errors import FcstError
 from fcst.files import disk_full_error, is_full
 from fcst.services import identity
-from fcst.terminal import DONE, FAILED, REFUSED, Parser, say, say_error
+from fcst.terminal import DONE, FAILED, REFUSED, Parser, print_message, say_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(disk_full_error("the output of the command", "the output folder"))
         return REFUSED
     except KeyboardInterrupt:
-        say("Stopped.")
+        print_message("Stopped.")
         return FAILED
 
 

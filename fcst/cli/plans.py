@@ -9,7 +9,7 @@ from typing import Any
 from fcst.errors import InputError
 from fcst.export_formats import PLAN_FORMATS
 from fcst.periods import Period
-from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 MEANWHILE = ("refuse", "keep", "overwrite")
 
@@ -57,7 +57,7 @@ def _final_plan(args: argparse.Namespace) -> int:
         sys.stdout.buffer.flush()
     else:
         plan_workbook.save_plan(args.job, Path(args.output), file_format, period, args.model)
-        say(f"Wrote {args.output}.")
+        print_message(f"Wrote {args.output}.")
     return DONE
 
 
@@ -76,11 +76,11 @@ def _upload(args: argparse.Namespace) -> int:
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.", "Check the path.") from exc
     for bad in upload.bad:
-        say(f"{bad.cell}: {bad.why}")
+        print_message(f"{bad.cell}: {bad.why}")
     if upload.n_bad > len(upload.bad):
-        say(f"… and {count_cells(upload.n_bad - len(upload.bad))} more")
+        print_message(f"… and {count_cells(upload.n_bad - len(upload.bad))} more")
     for remark in upload.remarks:
-        say(remark)
+        print_message(remark)
     found: dict[str, Any] = {
         "adjustment_id": None,
         "n_rows": upload.n_rows,
@@ -97,13 +97,13 @@ def _upload(args: argparse.Namespace) -> int:
             raise InputError(
                 f"{count_cells(upload.n_bad)} cannot be used.", "Correct them, or leave them out (--skip-bad)."
             )
-        say(f"Would change: {count_cells(len(upload.changes))}. Nothing was saved.")
+        print_message(f"Would change: {count_cells(len(upload.changes))}. Nothing was saved.")
         return DONE
     meanwhile = Meanwhile(args.meanwhile)
     made_by = identity.current().name
     found["adjustment_id"] = save_plan_file(job, model, upload, args.reason, made_by, args.skip_bad, meanwhile)
     _print(args, found)
-    say(f"Saved as adjustment {found['adjustment_id']}.")
+    print_message(f"Saved as adjustment {found['adjustment_id']}.")
     return DONE
 
 

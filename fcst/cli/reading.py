@@ -9,7 +9,7 @@ from fcst.errors import InputError
 from fcst.filters import ItemFilter
 from fcst.quality_report import FileRead
 from fcst.specs import DECIMALS, DRIVER_ROLES, ROLES, Mapping
-from fcst.terminal import say
+from fcst.terminal import print_message
 
 
 def add_reading_arguments(sub: argparse.ArgumentParser) -> None:
@@ -91,9 +91,9 @@ def print_reading(files: Sequence[FileRead]) -> None:
 
     for words, alike in groupby(files, key=loading.describe_reading):
         names = [file.name for file in alike]
-        say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
+        print_message(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
         for line in words:
-            say(f"  {line}")
+            print_message(f"  {line}")
 
 
 def wait_for_ingest(ingest_id: int) -> Dataset | None:
@@ -107,8 +107,8 @@ def wait_for_ingest(ingest_id: int) -> Dataset | None:
     from fcst.services import loading
 
     try:
-        return loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
+        return loading.wait_for_ingest(ingest_id, on_progress=lambda text: print_message(f"… {text}"))
     except KeyboardInterrupt:  # without this, the supervisor would continue the ingest
         loading.cancel_ingest(ingest_id)
-        say("Cancelled; nothing was loaded.")
+        print_message("Cancelled; nothing was loaded.")
         return None

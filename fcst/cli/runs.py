@@ -9,10 +9,20 @@ from typing import Any
 from fcst.cli.reading import parse_attributes
 from fcst.errors import InputError
 from fcst.export_formats import EXPORT_FORMATS
-from fcst.filters import EVERY, only
+from fcst.filters import ALL_RUN_ITEMS, by_keys
 from fcst.job_records import Job, Stall
 from fcst.specs import JobSpec, parse_levels
-from fcst.terminal import DONE, FAILED, add_command, add_json_argument, prepare, print_json, print_table, say, show
+from fcst.terminal import (
+    DONE,
+    FAILED,
+    add_command,
+    add_json_argument,
+    prepare,
+    print_json,
+    print_message,
+    print_output,
+    print_table,
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -120,9 +130,9 @@ def _submit(args: argparse.Namespace) -> int:
     if args.json:
         print_json(job)
     else:
-        show(str(job_id))
+        print_output(str(job_id))
     if args.wait:
-        say(_summary(job))
+        print_message(_summary(job))
         return DONE if job.status == "completed" and job.n_completed == job.n_items else FAILED
     return DONE
 
@@ -151,10 +161,12 @@ def _status(args: argparse.Namespace) -> int:
         )
     else:
         (job,), stall = found, stalls.get(args.job)
-        show(_summary(job, is_stalled=stall is not None))
-        show(", ".join(f"{n} {stage}" for stage, n in sorted(job.batches.items())))
+        print_output(_summary(job, is_stalled=stall is not None))
+        print_output(", ".join(f"{n} {stage}" for stage, n in sorted(job.batches.items())))
         if stall is not None:
-            show(f"Stalled since {stall.since.astimezone():%Y-%m-%d %H:%M:%S}. {stall.why} {stall.hint}".strip())
+            print_output(
+                f"Stalled since {stall.since.astimezone():%Y-%m-%d %H:%M:%S}. {stall.why} {stall.hint}".strip()
+            )
     return DONE
 
 
@@ -204,7 +216,9 @@ def _cancel(args: argparse.Namespace) -> int:
 
     prepare()
     is_new = jobs.cancel_job(args.job)
-    say(f"Cancelling run {args.job}; completed items are kept." if is_new else f"Run {args.job}: nothing to cancel.")
+    print_message(
+        f"Cancelling run {args.job}; completed items are kept." if is_new else f"Run {args.job}: nothing to cancel."
+    )
     return DONE
 
 
@@ -213,7 +227,9 @@ def _retry(args: argparse.Namespace) -> int:
 
     prepare()
     n_items = jobs.retry_job(args.job)
-    say(f"Retrying {n_items:,} items of run {args.job}." if n_items else f"Run {args.job}: no items to retry.")
+    print_message(
+        f"Retrying {n_items:,} items of run {args.job}." if n_items else f"Run {args.job}: no items to retry."
+    )
     return DONE
 
 
@@ -226,7 +242,7 @@ def _metrics(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
     elif not rows:
-        say(f"Run {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
+        print_message(f"Run {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
     else:
         table = [{key: _number(value) if key != args.by else value for key, value in row.items()} for row in rows]
         print_table(table, *frame)
@@ -245,7 +261,7 @@ def _lost_sales(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**vars(totals), "share": totals.share, "items": rows})
         return DONE
-    say(
+    print_message(
         f"Run {args.job}: {totals.n_items:,} items were out of stock for {totals.n_weeks:,} weeks and lost about "
         f"{totals.units:,.0f} units; {totals.n_items_suspected:,} items have {totals.n_weeks_suspected:,} suspected "
         "stock-out weeks."
@@ -270,10 +286,10 @@ def _export(args: argparse.Namespace) -> int:
     job = jobs.get_job(args.job)
     if args.output is None:
         exports.check_items(args.job, args.item or [])
-        which = only(*args.item) if args.item else EVERY
+        which = by_keys(*args.item) if args.item else ALL_RUN_ITEMS
         exports.write_export(job, sys.stdout.buffer, file_format, which)
         sys.stdout.buffer.flush()
     else:
         exports.export_job(args.job, Path(args.output), file_format, args.item)
-        say(f"Wrote {args.output}.")
+        print_message(f"Wrote {args.output}.")
     return DONE

@@ -9,7 +9,7 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.stock import GROUPS, GroupSettings, StockSettings, parse_days, parse_service_level
-from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_table, say
+from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
 
 def add_commands(commands: Any) -> None:
@@ -63,7 +63,7 @@ def _parse_settings(args: argparse.Namespace) -> StockSettings:
 
 def _stock(args: argparse.Namespace) -> int:
     from fcst.services import jobs, stock
-    from fcst.services.whole_file import open_atomic
+    from fcst.services.atomic_files import open_atomic
 
     settings = _parse_settings(args)
     if args.json and args.output is not None:
@@ -80,7 +80,7 @@ def _stock(args: argparse.Namespace) -> int:
     else:
         with open_atomic(Path(args.output)) as file, io.TextIOWrapper(file, "utf-8", newline="") as out:
             stock.write_stock(job, model, out, settings)
-        say(f"Wrote {args.output}.")
+        print_message(f"Wrote {args.output}.")
     return DONE
 
 
@@ -97,17 +97,17 @@ def _stock_settings(args: argparse.Namespace) -> int:
         spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
         found = stock_settings.read_file(spec)
         unknown = stock_settings.save_settings(dataset.dataset_id, found)
-        say(f"Saved the settings of {len(found):,} items or groups.")
+        print_message(f"Saved the settings of {len(found):,} items or groups.")
         if unknown:
-            say(stock_settings.unknown_message(unknown))
+            print_message(stock_settings.unknown_message(unknown))
         return DONE
     if not defaults.is_empty:
         stock_settings.save_defaults(dataset.dataset_id, defaults)
-        say(f"Saved the default settings of {dataset.name}.")
+        print_message(f"Saved the default settings of {dataset.name}.")
         return DONE
     if removed:
         stock_settings.remove_settings(dataset.dataset_id, removed)
-        say(f"Removed the settings of {', '.join(args.remove)}.")
+        print_message(f"Removed the settings of {', '.join(args.remove)}.")
         return DONE
     stored, _ = stock_settings.find_settings(dataset.dataset_id)
     rows = [

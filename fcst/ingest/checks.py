@@ -14,7 +14,7 @@ from fcst.ingest.number_texts import ambiguous_numbers
 from fcst.ingest.parts import Part
 from fcst.ingest.periods import span_of_columns
 from fcst.ingest.tables import Table
-from fcst.specs import ATTRIBUTES, MADE_UP, REQUIRED_ROLES, ROLES, WIDE, IngestSpec
+from fcst.specs import ATTRIBUTES, PLACEHOLDERS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec
 
 MAX_LISTED = 20  # columns listed in a message
 _INDEX_NAMES = frozenset("t time index period step n timestep tick zeit periode week day month".split())
@@ -46,9 +46,9 @@ def check_date_format(date_format: str) -> None:
 def check_given(parts: list[Part], spec: IngestSpec) -> None:
     """Refuses a mapping with a column that no file has."""
     for role, names in spec.mapping.items():
-        if all(set(names) - set(MADE_UP) - set(part.table.columns) for part in parts):
+        if all(set(names) - set(PLACEHOLDERS) - set(part.table.columns) for part in parts):
             table = parts[0].table
-            missing = next(name for name in names if name not in (*MADE_UP, *table.columns))
+            missing = next(name for name in names if name not in (*PLACEHOLDERS, *table.columns))
             raise InputError(f"{table.name} has no column {missing!r} ({ROLES[role].lower()}).", _columns_hint(table))
 
 
@@ -102,7 +102,9 @@ def check_part(part: Part) -> None:
         raise _span_error(part, "month", "each date is the first or last day of a month")
     for role in (*REQUIRED_ROLES, "promo", "store", "receipt", *ATTRIBUTES):
         for name in part.proposal.mapping[role]:
-            if name not in MADE_UP and is_nested(part.table.types[part.table.columns.index(name)]):  # mapped by hand
+            if name not in PLACEHOLDERS and is_nested(
+                part.table.types[part.table.columns.index(name)]
+            ):  # mapped by hand
                 raise InputError(
                     f"The column {name!r} of {part.table.name} contains lists or records.",
                     "Map a column with single values.",

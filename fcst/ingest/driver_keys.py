@@ -9,7 +9,7 @@ from fcst.ingest.duck import Connection, fetch_all
 from fcst.ingest.parts import Part, make_part
 from fcst.ingest.tables import Readable, Table
 from fcst.names import KEY_JOINT
-from fcst.specs import MADE_UP, IngestSpec
+from fcst.specs import PLACEHOLDERS, IngestSpec
 
 GROUPS = ("family", "class")
 
@@ -52,7 +52,7 @@ def make_plan_part(table: Table, spec: IngestSpec, item_columns: Sequence[str], 
         taken = {name for role, names in spec.mapping.items() if role != "store" for name in names}
         own = [name for name in table.columns if _normalised((name,)) <= _normalised(item_columns)]
         own = [name for name in own if name not in taken]
-        others = [name for name in part.proposal.mapping["item"] if name not in (*own, *MADE_UP)]
+        others = [name for name in part.proposal.mapping["item"] if name not in (*own, *PLACEHOLDERS)]
         if own and others and not is_draft:
             raise InputError(
                 f"{table.name} has {_listed(own)} from the dataset's keys, and also {_listed(others)}.",

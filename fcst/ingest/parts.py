@@ -13,7 +13,7 @@ from fcst.ingest.proposal import Proposal, RowFilter
 from fcst.ingest.recognisers import propose
 from fcst.ingest.tables import Table
 from fcst.names import WEEKDAYS
-from fcst.specs import EACH_ROW, MADE_UP, ONE_ITEM, IngestSpec, Mapping
+from fcst.specs import EACH_ROW, ONE_ITEM, PLACEHOLDERS, IngestSpec, Mapping
 
 ONE_KEY = "all"  # the item key of a file with a single series
 
@@ -28,7 +28,7 @@ class Part:
     def column(self, role: str) -> str | None:
         """The name of the column with a role; None if there is none."""
         names = self.proposal.mapping[role]
-        return names[0] if names and names[0] not in MADE_UP else None
+        return names[0] if names and names[0] not in PLACEHOLDERS else None
 
     def place(self, role: str) -> str | None:
         """The column with a role as SQL: c3; the parts of a date are joined."""
@@ -75,7 +75,7 @@ class Part:
 def make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Part:
     """Recognises the columns of a table. Uses the spec's roles whose columns the table has; recognises the others."""
     known = set(table.columns)
-    given: Mapping = {role: names for role, names in spec.mapping.items() if set(names) - set(MADE_UP) <= known}
+    given: Mapping = {role: names for role, names in spec.mapping.items() if set(names) - set(PLACEHOLDERS) <= known}
     proposal = propose(
         table.columns,
         table.types,

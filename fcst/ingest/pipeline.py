@@ -23,7 +23,7 @@ import pyarrow as pa
 from fcst.attributes import Attribute
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.files import free_space
-from fcst.ingest import bad_rows, doubts, quality
+from fcst.ingest import anomalies, bad_rows, quality
 from fcst.ingest.attributes import describe_keys, read_companions, summarise_attributes
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_sales_drivers
 from fcst.ingest.duck import Connection, fetch_row, first_line, is_disk_full
@@ -152,7 +152,7 @@ def read_series(
         report = quality.describe(
             con, groups.rows, plan, spec, tallies, reading=reading, duplicates=duplicates, content=str(writer.content)
         )
-        report = replace(report, doubts=doubts.describe_doubts(con, groups, tallies))
+        report = replace(report, doubts=anomalies.describe_anomalies(con, groups, tallies))
         _check_unchanged(plan, before)
         weeks = DatasetWeeks(report.first_wk_end_dt, report.last_wk_end_dt, spec.week_end)
         drivers, remarks = read_sales_drivers(con, groups.rows, spec, weeks, workspace)
@@ -267,11 +267,11 @@ def _without_odd_dates(con: Connection, groups: Groups, on_progress: OnProgress)
         if there are such rows and the spec does not say whether to keep or drop them.
     """
     choice = groups.rows.spec.odd_dates
-    odd = doubts.find_odd_weeks(con) if choice != "keep" else []
+    odd = anomalies.find_odd_weeks(con) if choice != "keep" else []
     if not odd:
         return groups
     if not choice:
-        raise doubts.odd_dates_error(con, groups.rows, odd)
+        raise anomalies.odd_dates_error(con, groups.rows, odd)
     groups = replace(groups, odd_weeks=tuple(odd))
     groups.make_view(con)
     sum_by_week(con, groups, on_progress)

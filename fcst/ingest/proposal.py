@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from fcst.ingest.columns import Columns
 from fcst.ingest.date_texts import YEAR_WEEK_JOINT, are_months, parsed, weekday_of
 from fcst.ingest.number_texts import NumberStyle
-from fcst.specs import MADE_UP, REQUIRED_ROLES, ROLES, WIDE, Mapping
+from fcst.specs import PLACEHOLDERS, REQUIRED_ROLES, ROLES, WIDE, Mapping
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Draft:
             return self.columns.cells(*self.periods)
         if role == "date" and len(names) > 1:
             return [YEAR_WEEK_JOINT.join(cells) for cells in self.columns.rows(names)]
-        return self.columns.cells(*(name for name in names if name not in MADE_UP))
+        return self.columns.cells(*(name for name in names if name not in PLACEHOLDERS))
 
     def days(self) -> list[date]:
         """The distinct dates in the sample, sorted."""

@@ -9,7 +9,7 @@ import pandas as pd
 from fcst.compute.aggregation import ErrorCorrelation, shrink_correlation
 from fcst.compute.metrics import bias_of, mean_of, scaled_crps_of, value_added, wape_of
 from fcst.errors import InputError
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.records import BacktestBlock, FloatArray, Histogram
@@ -49,7 +49,7 @@ def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
 
 
-def measure(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
+def measure(job: Job, by: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> pd.DataFrame:
     """Accuracy of a run's models over the items that match, with the columns of `list_accuracy` and the group in `key`.
 
     Sorted by key, then WAPE. All groupings except `horizon`.
@@ -130,7 +130,7 @@ def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd
         columns of `list_accuracy`, with `unique_id`, and `description, abs_error, gained` in units.
     """
     ranked = accuracy.rank_items(job, model, is_worst, n_items).set_index("unique_id")
-    frame = measure(job, "item", only(*ranked.index)).rename(columns={"key": "unique_id"})
+    frame = measure(job, "item", by_keys(*ranked.index)).rename(columns={"key": "unique_id"})
     own = frame[frame["model"] == model].set_index("unique_id").reindex(ranked.index)
     return own.join(ranked).reset_index()
 
@@ -157,7 +157,7 @@ def count_items_by_error(job_id: int, model: str) -> Histogram:
     )
 
 
-def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame:
+def list_backtests(job: Job, model: str, which: RunFilter = ALL_RUN_ITEMS) -> pd.DataFrame:
     """Backtest forecasts of a model, summed over the items that match.
 
     Returns
@@ -207,7 +207,7 @@ def error_correlation(job: Job, model: str) -> tuple[float, bool]:
         errors[np.cumsum(is_first) - 1, _windows(job, block)] = block.forecast - block.actual
         measured.add(errors)
 
-    accuracy.read_backtests(job, model, EVERY, add)
+    accuracy.read_backtests(job, model, ALL_RUN_ITEMS, add)
     correlation = measured.correlation
     return shrink_correlation(correlation, measured.n_windows), not np.isnan(correlation)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from fcst.errors import InputError
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, RunFilter
 from fcst.job_records import Adjustment, Job, PlanTotals
 from fcst.roles import Scope
 from fcst.services import identity
@@ -181,7 +181,7 @@ def drop_carried(job: Job, model: str, undone_by: str = "") -> int:
 
 
 def list_adjustments(
-    job: Job, which: RunFilter = EVERY, model: str = "", limit: int | None = None, skip: int = 0
+    job: Job, which: RunFilter = ALL_RUN_ITEMS, model: str = "", limit: int | None = None, skip: int = 0
 ) -> list[Adjustment]:
     """Adjustments of the items that match, newest first, including undone ones.
 

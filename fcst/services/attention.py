@@ -1,7 +1,7 @@
 """Worklist of a run: attention reasons of its items, reviews, and thresholds."""
 
 from fcst.attention import Thresholds
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, RunFilter
 from fcst.job_records import AttentionCount, Job
 from fcst.roles import Scope
 from fcst.services import identity
@@ -16,7 +16,7 @@ def prepare(job: Job) -> None:
         attention.refresh_run(job.job_id)
 
 
-def count(job: Job, model: str, which: RunFilter = EVERY) -> list[AttentionCount]:
+def count(job: Job, model: str, which: RunFilter = ALL_RUN_ITEMS) -> list[AttentionCount]:
     """Counts the matching items of a run by attention reason."""
     return attention.count(job, model, which)
 

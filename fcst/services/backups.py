@@ -15,8 +15,8 @@ from fcst.files import FileLock, disk_full_error, free_space, make_home, open_pr
 from fcst.names import SCRATCH
 from fcst.roles import Scope
 from fcst.services import health, identity
+from fcst.services.atomic_files import atomic_file, home_on_same_disk
 from fcst.services.supervision import Upgrade, ensure_supervisor, prepare_database
-from fcst.services.whole_file import atomic_file, home_on_same_disk
 from fcst.settings import load_settings
 from fcst.store import actions, dump, ingests, statistics, workers
 from fcst.store.backup_file import read_manifest, read_uploads

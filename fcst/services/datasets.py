@@ -15,7 +15,7 @@ from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import attributes, datasets, sales
 
-EVERY_ITEM = Selection()
+ALL_DATASET_ITEMS = Selection()
 
 
 def list_datasets() -> list[ListedDataset]:
@@ -82,7 +82,7 @@ def delete_dataset(dataset_id: int) -> None:
 
 def list_items(
     dataset_id: int,
-    selection: Selection = EVERY_ITEM,
+    selection: Selection = ALL_DATASET_ITEMS,
     sort: ItemSort = ItemSort.SALES,
     limit: int | None = None,
     skip: int = 0,
@@ -91,7 +91,7 @@ def list_items(
     return datasets.list_items(dataset_id, selection, sort, limit, skip)
 
 
-def count_items(dataset_id: int, selection: Selection = EVERY_ITEM) -> ItemCounts:
+def count_items(dataset_id: int, selection: Selection = ALL_DATASET_ITEMS) -> ItemCounts:
     """Counts the selected items and their sales."""
     return datasets.count_items(dataset_id, selection)
 
@@ -113,7 +113,7 @@ def list_attributes(dataset_id: int) -> list[Attribute]:
 
 
 def list_page(
-    dataset_id: int, after: int, limit: int, which: ItemFilter = filters.EVERY_ITEM
+    dataset_id: int, after: int, limit: int, which: ItemFilter = filters.ALL_DATASET_ITEMS
 ) -> tuple[list[RankedItem], int | None]:
     """A page of matching items with a sales rank above `after`, largest sellers first.
 

@@ -21,13 +21,13 @@ from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
 from fcst.export_formats import EXPORT_FORMATS, FILE_FORMATS, Cell, check_format, export_columns
 from fcst.files import make_home, open_within_reserve
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.names import safe_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
+from fcst.services.atomic_files import open_atomic
 from fcst.services.item_selection import join_keys
-from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import write_workbook
 from fcst.settings import load_settings
 from fcst.store import forecasts
@@ -62,7 +62,7 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
         raise NotFound(f"Run {job_id} has no item {join_keys(unknown)}.", "Keys must match exactly.")
 
 
-def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = "") -> None:
+def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> None:
     """Writes the forecasts of the matching items of a run by all its models, largest sellers first.
 
     Parameters
@@ -103,7 +103,7 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
     job = jobs.get_job(job_id)
     check_items(job_id, unique_ids or [])
     with open_atomic(path) as out:
-        write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
+        write_export(job, out, file_format, ALL_RUN_ITEMS if unique_ids is None else by_keys(*unique_ids))
 
 
 def scratch_file() -> BinaryIO:
@@ -116,7 +116,7 @@ def scratch_file() -> BinaryIO:
         return open_within_reserve(os.dup(file.fileno()), "a temporary file", "FCST_HOME", home)
 
 
-def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
+def open_export(job: Job, file_format: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> tuple[BinaryIO, int]:
     """Writes forecasts to a temporary file; returns it, positioned at the start, and its size in bytes."""
     return open_temporary(lambda out: write_export(job, out, file_format, which, model))
 
@@ -158,7 +158,7 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]:
+def name_parts(job: Job, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> list[str]:
     """First parts of a file name: run with dataset, and items."""
     items = "all-items"
     if not which.is_empty:
@@ -167,7 +167,7 @@ def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]
     return [f"run{job.job_id}_{safe_file_name(job.dataset)}", items]
 
 
-def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
+def file_name(job: Job, file_format: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> str:
     """File name of an export: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
     first = job.last_wk_end_dt + timedelta(weeks=1)
     last = job.last_wk_end_dt + timedelta(weeks=job.spec.h)
@@ -180,7 +180,7 @@ def report_name(dataset: Dataset) -> str:
     return f"report_{safe_file_name(dataset.name)}_v{dataset.version}.json"
 
 
-def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:
+def file_headers(job: Job, file_format: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> dict[str, str]:
     """HTTP headers of a forecast export."""
     return headers_of(file_name(job, file_format, which, model))
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fcst.compute.aggregation import ForecastSum, Total
 from fcst.dataset_records import NewerDataset
-from fcst.filters import BY_SALES, EVERY, RunFilter, RunOrder
+from fcst.filters import ALL_RUN_ITEMS, BY_SALES, RunFilter, RunOrder
 from fcst.job_records import Job
 from fcst.records import ForecastBlock, ForecastWeek, RunItem
 from fcst.services import accuracy, datasets
@@ -55,7 +55,7 @@ class View:
 def list_items(
     job: Job,
     model: str,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
     order: RunOrder = BY_SALES,
     limit: int | None = None,
     skip: int = 0,
@@ -97,7 +97,7 @@ def list_page(job: Job, model: str, which: RunFilter, after: int, limit: int) ->
 def view(
     job: Job,
     model: str,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
     correlation: tuple[float, bool] | None = None,
     by_model: pd.DataFrame | None = None,
 ) -> View:
@@ -149,20 +149,22 @@ def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
     return pd.DataFrame({"wk_end_dt": weeks, "unit_sales": pd.Series(units, dtype=float)})
 
 
-def later_actuals(job: Job, model: str, newer: NewerDataset, which: RunFilter = EVERY) -> pd.DataFrame:
+def later_actuals(job: Job, model: str, newer: NewerDataset, which: RunFilter = ALL_RUN_ITEMS) -> pd.DataFrame:
     """Later actuals of the matching items: `wk_end_dt, unit_sales` of the forecast weeks that a newer dataset version
     has."""
     return _numeric(forecasts.sum_later_actuals(job, model, which, newer.dataset_id), "unit_sales")
 
 
-def earlier_plans(job: Job, model: str, which: RunFilter = EVERY) -> dict[int, pd.DataFrame]:
+def earlier_plans(job: Job, model: str, which: RunFilter = ALL_RUN_ITEMS) -> dict[int, pd.DataFrame]:
     """Final plans of the matching items in the last earlier runs: job id -> `wk_end_dt, forecast`."""
     frame = _numeric(forecasts.sum_earlier_plans(job, model, which, EARLIER_RUNS), "forecast")
     by_run = frame.groupby("job_id", sort=False)
     return {int(job_id): weeks.drop(columns="job_id") for job_id, weeks in by_run}
 
 
-def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: str | None = None) -> pd.DataFrame:
+def list_forecasts(
+    job: Job, model: str, which: RunFilter = ALL_RUN_ITEMS, filtered_by: str | None = None
+) -> pd.DataFrame:
     """Forecast of the total of the matching items by one model: `wk_end_dt, forecast`.
 
     Parameters

@@ -5,7 +5,7 @@ import numpy as np
 from fcst.attributes import ALL, COLUMNS
 from fcst.compute.aggregation import combined
 from fcst.errors import InputError
-from fcst.filters import EVERY, GroupSort, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, GroupSort, RunFilter
 from fcst.job_records import Job
 from fcst.records import Group, GroupSums
 from fcst.services import accuracy, datasets
@@ -16,7 +16,7 @@ def list_groups(
     job: Job,
     model: str,
     by: str = ALL,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
     sort: GroupSort = GroupSort.FORECAST,
     limit: int | None = None,
     skip: int = 0,
@@ -50,7 +50,7 @@ def list_groups(
     return [_with_bounds(row, level, correlation or 0.0) for row in found]
 
 
-def count_groups(job: Job, model: str, by: str, which: RunFilter = EVERY) -> int:
+def count_groups(job: Job, model: str, by: str, which: RunFilter = ALL_RUN_ITEMS) -> int:
     """Total number of groups of `list_groups`.
 
     Raises

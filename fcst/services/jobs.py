@@ -14,7 +14,7 @@ import pandas as pd
 from fcst.compute.models import AUTO, parse_models
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
-from fcst.filters import EVERY_ITEM, ItemFilter, Selection, Take
+from fcst.filters import ALL_DATASET_ITEMS, ItemFilter, Selection, Take
 from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Learning, Reason
 from fcst.logs import LogLine, last_lines
 from fcst.roles import Scope
@@ -81,7 +81,7 @@ def make_spec(
     )
 
 
-def choose_largest(dataset: Dataset, n_items: int, which: ItemFilter = EVERY_ITEM) -> Selection:
+def choose_largest(dataset: Dataset, n_items: int, which: ItemFilter = ALL_DATASET_ITEMS) -> Selection:
     """Selects the `n_items` largest sellers among the items that match `which`.
 
     Raises
@@ -95,7 +95,7 @@ def choose_largest(dataset: Dataset, n_items: int, which: ItemFilter = EVERY_ITE
             f"Choose 1 to {dataset.n_items:,} items of dataset {dataset.name!r}.",
         )
     selection = Selection(which, Take.LARGEST, n_items)
-    if which != EVERY_ITEM and not count_chosen(dataset.dataset_id, selection):
+    if which != ALL_DATASET_ITEMS and not count_chosen(dataset.dataset_id, selection):
         raise InputError(f"No items of dataset {dataset.name!r} match.", "Check attribute names and values.")
     return selection
 

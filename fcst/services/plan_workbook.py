@@ -19,14 +19,14 @@ from fcst.errors import InputError
 from fcst.escaping import for_spreadsheet
 from fcst.export_formats import PLAN_FORMATS, check_format
 from fcst.files import within_reserve
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, RunFilter
 from fcst.job_records import Job
 from fcst.names import safe_file_name
 from fcst.periods import Period, Split
 from fcst.records import FloatArray
 from fcst.services import adjustments, exports, jobs
+from fcst.services.atomic_files import open_atomic
 from fcst.services.plan_layout import COPY_SHEET, FIXED, PLAN_SHEET, by_span, split_of
-from fcst.services.whole_file import open_atomic
 from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
 from fcst.store import plans
@@ -42,7 +42,7 @@ def write_plan(
     out: BinaryIO,
     file_format: str = "xlsx",
     period: Period = Period.WEEK,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
 ) -> None:
     """Writes the final plan of the matching completed items of a run by one model, largest sellers first.
 
@@ -95,7 +95,7 @@ def open_plan(job: Job, model: str, file_format: str, period: Period, which: Run
     return exports.open_temporary(lambda out: write_plan(job, model, out, file_format, period, which))
 
 
-def plan_file_name(job: Job, model: str, file_format: str, period: Period, which: RunFilter = EVERY) -> str:
+def plan_file_name(job: Job, model: str, file_format: str, period: Period, which: RunFilter = ALL_RUN_ITEMS) -> str:
     """File name of a plan: `run12_sample_plan_Auto_by-month_all-items.xlsx`."""
     run, items = exports.name_parts(job, which, model)
     return f"{run}_plan_{safe_file_name(model)}_by-{period}_{items}.{file_format}"

@@ -14,7 +14,7 @@ import pandas as pd
 from fcst.drivers import DriverKind
 from fcst.engine.series_reading import read_series
 from fcst.errors import InputError, NotFound
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, RunFilter
 from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.scenarios import (
@@ -123,7 +123,7 @@ def add_change(
     job: Job,
     scenario_id: int,
     change: DriverChange,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
     made_by: str = "",
     scope: str = "",
     on_progress: OnProgress | None = None,

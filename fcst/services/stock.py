@@ -11,7 +11,7 @@ import numpy as np
 
 from fcst.compute.stock import SumErrors, lumps, scaled_errors, stock_of, variances
 from fcst.escaping import for_spreadsheet
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import jobs
@@ -37,7 +37,7 @@ NO_LEVEL = "The run has no prediction intervals."
 def list_stock(
     job: Job,
     model: str,
-    which: RunFilter = EVERY,
+    which: RunFilter = ALL_RUN_ITEMS,
     limit: int | None = None,
     skip: int = 0,
     overrides: StockSettings = NO_OVERRIDES,
@@ -54,7 +54,7 @@ def list_stock(
 
 def find_stock(job: Job, model: str, unique_id: str) -> StockFigures | None:
     """Stock figures of one item; None if the run does not have it."""
-    found = list_stock(job, model, only(unique_id))
+    found = list_stock(job, model, by_keys(unique_id))
     return found[0] if found else None
 
 
@@ -65,7 +65,7 @@ def list_page(
 
     Returns the figures, and the rank of the last item if there may be more, otherwise None.
     """
-    which = EVERY if unique_ids is None else only(*unique_ids)
+    which = ALL_RUN_ITEMS if unique_ids is None else by_keys(*unique_ids)
     found = _figures(job, model, stock.page(job, model, which, after, limit, 0), overrides)
     return found, found[-1].sales_rank if len(found) == limit else None
 

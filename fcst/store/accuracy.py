@@ -9,7 +9,7 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.records import BacktestBlock
@@ -54,7 +54,7 @@ _BY_LEVEL_AND_STEP: dict[str, LiteralString] = {
 }
 
 
-def sums_by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
+def sums_by_key(job: Job, by: str, which: RunFilter = ALL_RUN_ITEMS, model: str = "") -> pd.DataFrame:
     """Sums behind the metrics, by model and one of KEYS or HORIZON. Rows can be added up.
 
     Parameters
@@ -84,12 +84,12 @@ def sums_by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") ->
     stored = _read_stored(by, job, {row["batch_id"] for row in rest})
     if not rest:
         return stored
-    keys = only(*[row["unique_id"] for row in rest])
+    keys = by_keys(*[row["unique_id"] for row in rest])
     both = pd.concat([stored, _read(by, job, item_filters.within("m.unique_id", job, model, keys))])
     return both.groupby(["model", "key"], dropna=False, as_index=False).sum(min_count=1)
 
 
-def keep_sums(cur: Cursor, dataset_id: int, job_id: int, batch_id: int, level: tuple[int, ...]) -> None:
+def store_sums(cur: Cursor, dataset_id: int, job_id: int, batch_id: int, level: tuple[int, ...]) -> None:
     """Stores the accuracy sums of a completing batch, in the caller's transaction."""
     cur.execute(query("begin_sums_of_batch"), {"batch_id": batch_id})
     keys = [row["unique_id"] for row in cur.fetchall()]

@@ -160,7 +160,7 @@ def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in
         _save(cur, attempt, results, stage, item_in_hand)
         if stage == Stage.SAVING:
             if attempt.spec.n_windows:
-                accuracy.keep_sums(cur, attempt.dataset_id, attempt.job_id, attempt.batch_id, attempt.spec.level)
+                accuracy.store_sums(cur, attempt.dataset_id, attempt.job_id, attempt.batch_id, attempt.spec.level)
             _move(cur, attempt, Stage.SAVING, Stage.COMPLETED)
 
 

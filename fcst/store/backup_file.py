@@ -92,7 +92,7 @@ def seal(path: Path, manifest: Manifest) -> None:
         file.write(_SEAL + digest)
 
 
-def is_whole(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Whether the digest of `seal` matches. pg_dump's archive has no checksum of its own."""
     with path.open("rb") as file:
         n_left = file.seek(0, os.SEEK_END) - _END

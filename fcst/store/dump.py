@@ -18,7 +18,7 @@ from psycopg2.extensions import make_dsn
 from fcst.errors import ConfigError, DiskFull, InputError, StoreError
 from fcst.files import free_space
 from fcst.settings import child_environment
-from fcst.store.backup_file import MAGIC, Manifest, add_uploads, is_whole, read_manifest, seal
+from fcst.store.backup_file import MAGIC, Manifest, add_uploads, is_intact, read_manifest, seal
 from fcst.store.database import check_disk_space, connect_kwargs, encryption, fetch_all, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
@@ -28,7 +28,7 @@ PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not exist on the t
 COMPRESSION = "--compress=1"  # the default 6 takes four times as long and saves only a twelfth of the size
 LOCK_TIMEOUT = "60s"  # for tables that another session has locked
 NO_SPACE = os.strerror(errno.ENOSPC).encode()
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 REPORT_EVERY_S = 1.0
 UNCHANGED = "Nothing was changed."
 RESTORED = "the restored data in the database"
@@ -97,7 +97,7 @@ def dump(
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     progress.update()
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(LOOK_EVERY_S)
+                        process.wait(CHECK_EVERY_S)
             except BaseException:
                 process.kill()
                 raise
@@ -152,7 +152,7 @@ def read_contents(path: Path) -> Contents:
     refusal = InputError(f"{path} is not a backup of fcst, or is damaged.", hint)
     try:
         with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC or not is_whole(path):
+            if file.read(len(MAGIC)) != MAGIC or not is_intact(path):
                 raise refusal
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.", hint) from exc
@@ -182,7 +182,7 @@ def check_whole(path: Path) -> None:
     StoreError
         if it is damaged.
     """
-    if not is_whole(path):
+    if not is_intact(path):
         raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
 
 

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from fcst.api.callers import Callers
+from fcst.api.authentication import Authentication
 from fcst.api.problems import error_response
 from fcst.api.request_checks import is_cross_site
 from fcst.errors import FcstError
@@ -72,7 +72,7 @@ class AccessControl:
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
         self.app = app
-        self._callers = Callers(app, limiter)
+        self._authentication = Authentication(app, limiter)
         self._n_open: Counter[str] = Counter()
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -85,7 +85,7 @@ class AccessControl:
                 return
             path = scope["path"]
             if path in TOKEN_PATHS:
-                await self._callers(scope, receive, send)
+                await self._authentication(scope, receive, send)
                 return
             refusal = await self._refuse(path, scope)
         except FcstError as exc:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from fcst.attributes import Attribute
 from fcst.dataset_records import ListedDataset
-from fcst.filters import PREFIX, WITHOUT, Wanted, attributes_in
+from fcst.filters import PREFIX, WITHOUT, AttributeFilter, attributes_in
 from fcst.services import datasets
 from fcst.ui import text
 from fcst.ui.cache import read
@@ -23,7 +23,7 @@ def read_attributes(dataset: ListedDataset) -> list[Attribute]:
     return read(("attributes", dataset.key), lambda: datasets.list_attributes(dataset.dataset_id))
 
 
-def choose_attributes(dataset: ListedDataset, n_columns: int, with_columns: bool = False) -> Wanted:
+def choose_attributes(dataset: ListedDataset, n_columns: int, with_columns: bool = False) -> AttributeFilter:
     """Shows a box for each attribute; returns the chosen values.
 
     Parameters

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from fcst.dataset_records import Dataset
 from fcst.errors import DatabaseFull, DatabaseUnreachable, DiskFull, FcstError, InputError
 from fcst.export_formats import EXPORT_FORMATS, FILE_FORMATS, PLAN_FORMATS, check_format
-from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
+from fcst.filters import ALL_RUN_ITEMS, PREFIX, RunFilter, attribute_pairs, attributes_in, by_keys
 from fcst.job_records import Job
 from fcst.names import WEEKLY_FILE, safe_file_name
 from fcst.periods import Period
@@ -166,7 +166,7 @@ def _refuse(request: Request) -> Response | None:
 
 def image_config(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]:
     """Plotly `config` of a chart: the camera button saves a PNG, 1200 × 600 pixels at scale 2, named by content."""
-    parts = exports.name_parts(job, only(unique_id) if unique_id else EVERY)
+    parts = exports.name_parts(job, by_keys(unique_id) if unique_id else ALL_RUN_ITEMS)
     parts = [*(parts if unique_id else parts[:1]), safe_file_name(what)]
     options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
     return {"toImageButtonOptions": options, "displaylogo": False}
@@ -179,7 +179,7 @@ def _chosen(job: Job, query: QueryParams, more: Sequence[str] = ()) -> tuple[Run
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
         exports.check_items(job.job_id, unique_ids)
-        return only(*unique_ids), ""
+        return by_keys(*unique_ids), ""
     model = jobs.choose_model(job, query.get(MODEL))
     chosen: dict[str, Any] = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
     chosen |= {"review": query.get(REVIEW, ""), "attributes": attributes_in(query.multi_items())}

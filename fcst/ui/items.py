@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from fcst.attention import ABC, XYZ, AttentionReason
-from fcst.filters import RunFilter, RunOrder, RunSort, only, parse_order
+from fcst.filters import RunFilter, RunOrder, RunSort, by_keys, parse_order
 from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.roles import Scope
@@ -91,7 +91,7 @@ class Items:
 
     def find(self, unique_id: str) -> RunItem | None:
         """An item of the run, also if it does not match; None if unknown."""
-        ask = lambda: forecasts.list_items(self.job, self.model, only(unique_id))  # noqa: E731
+        ask = lambda: forecasts.list_items(self.job, self.model, by_keys(unique_id))  # noqa: E731
         found = read(("item", self.key, self.model, unique_id), ask) if "\0" not in unique_id else []
         return found[0] if found else None
 
@@ -238,9 +238,9 @@ def _review(items: Items, unique_id: str) -> None:
     item = items.find(unique_id)
     with action_errors():
         if item is not None and item.reviewed_at is not None:
-            attention.reopen(items.job, items.model, only(unique_id))
+            attention.reopen(items.job, items.model, by_keys(unique_id))
         elif item is not None:
-            attention.review(items.job, items.model, only(unique_id), actor_name())
+            attention.review(items.job, items.model, by_keys(unique_id), actor_name())
 
 
 def show_steps(items: Items, page: int, unique_id: str) -> None:
@@ -279,7 +279,7 @@ def show_steps(items: Items, page: int, unique_id: str) -> None:
 
 def _review_and_open_next(items: Items, unique_id: str, following: str) -> None:
     with action_errors():
-        attention.review(items.job, items.model, only(unique_id), actor_name())
+        attention.review(items.job, items.model, by_keys(unique_id), actor_name())
         open_item(following, None)
 
 

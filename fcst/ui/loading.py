@@ -16,8 +16,8 @@ from fcst.specs import (
     ATTRIBUTES,
     DECIMALS,
     DRIVER_ROLES,
-    MADE_UP,
     MONEY,
+    PLACEHOLDERS,
     REQUIRED_ROLES,
     ROLES,
     IngestSpec,
@@ -181,7 +181,7 @@ def choose_mapping(inspection: Inspection) -> Mapping:
 def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str], number: int) -> list[str]:
     label = ROLES[role] + ("" if role in REQUIRED_ROLES else " (optional)")
     key = f"map_{role}_{number}"
-    made_up = [name for name in proposed if name in MADE_UP]
+    made_up = [name for name in proposed if name in PLACEHOLDERS]
     is_driver = role in DRIVER_ROLES and role not in ("promo", "price")
     if role in ("item", "attribute") or is_driver or len(proposed) > 1:  # a date may have two columns: year and week
         return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP.get(role)))

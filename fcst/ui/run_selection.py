@@ -7,7 +7,7 @@ import streamlit as st
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.dataset_records import ListedDataset
-from fcst.filters import LIVES, ItemFilter, Selection, Take, Wanted
+from fcst.filters import LIVES, AttributeFilter, ItemFilter, Selection, Take
 from fcst.job_records import Job
 from fcst.records import ItemCounts
 from fcst.services import datasets, item_selection
@@ -87,7 +87,7 @@ def _choose_filter(dataset: ListedDataset) -> ItemFilter:
     return item_filter(wanted, classes, choose_attributes(dataset, 2), **kinds)
 
 
-def item_filter(wanted: str, demand_class: list[str], attributes: Wanted, **chosen: list[str]) -> ItemFilter:
+def item_filter(wanted: str, demand_class: list[str], attributes: AttributeFilter, **chosen: list[str]) -> ItemFilter:
     """Builds an item filter from a search, attributes and choices of `family, class, life`."""
     families, classes, lives = (tuple(chosen.get(name, [])) for name in ("family", "class", "life"))
     return ItemFilter(wanted, families, classes, tuple(demand_class), lives, ("family", "class"), attributes)

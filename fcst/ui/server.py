@@ -13,7 +13,7 @@ import streamlit as st
 from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
 
-from fcst.api.callers import RequestCounts
+from fcst.api.authentication import RequestCounts
 from fcst.api.request_checks import THIS_MACHINE, Gate
 from fcst.api.routes import prepare_api, routes
 from fcst.errors import ConfigError, FcstError

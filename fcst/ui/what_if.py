@@ -12,7 +12,7 @@ from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.errors import FcstError
 from fcst.escaping import for_spreadsheet
 from fcst.export_formats import FILE_FORMATS, PLAN_FORMATS
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import ALL_RUN_ITEMS, RunFilter
 from fcst.job_records import Job
 from fcst.periods import Period, split_weeks
 from fcst.roles import Scope
@@ -157,7 +157,7 @@ def _show_numbers(shown: WhatIfContext, view: View) -> None:
     """Table of the plan and the scenarios, for the items shown and for all items."""
     rows = [(_capital(shown.scope), _of_scope(shown, float(view.forecast["final"].sum()), shown.which))]
     if not shown.which.is_empty:
-        rows.append(("All items", _of_scope(shown, shown.plan_of_all(), EVERY)))
+        rows.append(("All items", _of_scope(shown, shown.plan_of_all(), ALL_RUN_ITEMS)))
     frame = pd.DataFrame({"Items": [scope for scope, _ in rows], "plan": [units[0] for _, units in rows]})
     config = {"plan": st.column_config.NumberColumn("Plan, units", format="%,.0f")}
     for place, scenario in enumerate(shown.chosen, 1):

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from fcst.api.app import create_api
-from fcst.api.callers import Callers, RequestCounts
+from fcst.api.authentication import Authentication, RequestCounts
 from fcst.api.request_checks import MAX_BODY, Gate
 from tests.api.conftest import ApiServer, is_problem
 from tests.servers import work
@@ -33,8 +33,8 @@ def strict(place: Any) -> Iterator[int]:
     """The port of an API in this process with small limits."""
     limiter = MovingWindowRateLimiter(RequestCounts())
     gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
-    callers = Middleware(Callers, limiter=limiter)
-    app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[callers])], middleware=[gate])
+    authentication = Middleware(Authentication, limiter=limiter)
+    app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[authentication])], middleware=[gate])
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from fcst.export_formats import FILE_FORMATS
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.services import accuracy, datasets, exports, jobs
 from fcst.store import attempts, workers
 from fcst.store import jobs as store
@@ -268,7 +268,7 @@ def pages(api: ApiServer, address: str | None) -> list[dict]:
 
 def exported(job_id: int, file_format: str, keys: list[str] | None = None) -> bytes:
     out = io.BytesIO()
-    exports.write_export(jobs.get_job(job_id), out, file_format, EVERY if keys is None else only(*keys))
+    exports.write_export(jobs.get_job(job_id), out, file_format, ALL_RUN_ITEMS if keys is None else by_keys(*keys))
     return out.getvalue()
 
 

@@ -13,7 +13,7 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from fcst.api.request_checks import MAX_BODY
-from fcst.filters import EVERY, only
+from fcst.filters import ALL_RUN_ITEMS, by_keys
 from fcst.periods import Period
 from fcst.services import jobs, plan_workbook
 from tests.api.conftest import ApiServer, ask_database, is_problem
@@ -70,7 +70,7 @@ def test_files_match_the_services(
     answer = api.get(f"/api/jobs/{job_id}/plan", params=params, headers={"Accept-Encoding": "identity"})
     out = io.BytesIO()
     plan_workbook.write_plan(
-        jobs.get_job(job_id), "Naive", out, file_format, by, EVERY if keys is None else only(*keys)
+        jobs.get_job(job_id), "Naive", out, file_format, by, ALL_RUN_ITEMS if keys is None else by_keys(*keys)
     )
     assert answer.status_code == 200 and int(answer.headers["content-length"]) == len(answer.content)
     name = "2-items" if keys else "all-items"

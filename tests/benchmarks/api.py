@@ -20,7 +20,7 @@ import httpx  # noqa: E402
 
 from fcst.services import exports, jobs  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
-from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402
+from tests.benchmarks.setup_runs import fresh_home, load, make_run  # noqa: E402
 from tests.benchmarks.visitors import running_app  # noqa: E402
 
 MODELS = ("Auto", "SeasonalNaive", "AutoETS")

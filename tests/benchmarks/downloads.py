@@ -20,7 +20,7 @@ import pyarrow.parquet  # noqa: E402
 from fcst.export_formats import EXPORT_FORMATS  # noqa: E402
 from fcst.services import exports, jobs  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
-from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402
+from tests.benchmarks.setup_runs import fresh_home, load, make_run  # noqa: E402
 
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 SPEC = JobSpec(models=MODELS, h=10, batch_size=1_000)

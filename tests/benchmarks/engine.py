@@ -53,7 +53,7 @@ from fcst.store import attempts  # noqa: E402
 from fcst.store import jobs as stored_jobs  # noqa: E402
 from fcst.store.attempts import BatchAttempt  # noqa: E402
 from fcst.store.database import connect_kwargs, transaction  # noqa: E402
-from tests.benchmarks.ground import (  # noqa: E402
+from tests.benchmarks.setup_runs import (  # noqa: E402
     MODELS,
     H,
     Meter,

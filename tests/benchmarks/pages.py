@@ -29,7 +29,7 @@ from fcst.services.adjustments import Change  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from fcst.store.database import transaction  # noqa: E402
-from tests.benchmarks.ground import fresh_home, load, make_run, processes, spin_share, timed  # noqa: E402
+from tests.benchmarks.setup_runs import fresh_home, load, make_run, processes, spin_share, timed  # noqa: E402
 
 SEARCH_MS, MEMORY_MB = 500, 300
 

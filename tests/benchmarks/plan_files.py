@@ -21,7 +21,7 @@ from fcst.periods import Period  # noqa: E402
 from fcst.services import jobs, plan_workbook  # noqa: E402
 from fcst.services.plan_upload import read_plan_file, save_plan_file  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
-from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402
+from tests.benchmarks.setup_runs import fresh_home, load, make_run  # noqa: E402
 
 AIM_S = 15
 T = TypeVar("T")

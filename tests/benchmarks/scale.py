@@ -174,8 +174,8 @@ def load(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from fcst.services import datasets, jobs, loading, pruning
     from fcst.specs import IngestSpec
-    from tests.benchmarks.ground import fresh_home, run_job, supervisor
-    from tests.benchmarks.ground import load as load_small
+    from tests.benchmarks.setup_runs import fresh_home, run_job, supervisor
+    from tests.benchmarks.setup_runs import load as load_small
 
     with fresh_home() as folder:
         file = folder / "panel.parquet"
@@ -203,7 +203,7 @@ def operate(args: argparse.Namespace) -> None:
     from fcst.services import backups, datasets, jobs, loading, pruning
     from fcst.specs import IngestSpec, JobSpec
     from fcst.store import workers
-    from tests.benchmarks.ground import ELSEWHERE, fresh_home, make_run, submit, supervisor, timed
+    from tests.benchmarks.setup_runs import ELSEWHERE, fresh_home, make_run, submit, supervisor, timed
 
     with fresh_home() as folder:
         make_panel(folder / "panel.parquet", args.items, args.weeks, "item", is_described=True)
@@ -253,7 +253,7 @@ def print_times(what: str, seconds: float, waits: list[float] | None = None) -> 
 def measure_run(dataset: Any, n_items: int, process: Any) -> int:
     """Run the largest items, print the costs, and return the job id."""
     from fcst.services import jobs
-    from tests.benchmarks.ground import Meter, submit
+    from tests.benchmarks.setup_runs import Meter, submit
 
     meter, peak, is_over = Meter(process), 0, threading.Event()
 

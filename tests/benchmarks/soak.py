@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import httpx  # noqa: E402
 
 from fcst.store.database import transaction  # noqa: E402
-from tests.benchmarks.ground import fresh_home, spin_share, supervisor  # noqa: E402
+from tests.benchmarks.setup_runs import fresh_home, spin_share, supervisor  # noqa: E402
 from tests.benchmarks.ui import make_runs  # noqa: E402
 from tests.benchmarks.visitors import App, running_app, visit  # noqa: E402
 

@@ -48,8 +48,8 @@ from fcst.store.database import transaction  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
 from tests.benchmarks.operators import Operator  # noqa: E402
 from tests.conftest import wait_until, write_sales  # noqa: E402
+from tests.engine.helpers import check_items, children, finish, forecasts_of, is_running, workers_of  # noqa: E402
 from tests.engine.outages import OwnServer, pgbouncer  # noqa: E402
-from tests.engine.seen import check_items, children, finish, forecasts_of, is_running, workers_of  # noqa: E402
 from tests.engine.slow import slowed  # noqa: E402
 
 N_ITEMS, N_WEEKS, H = 40, 120, 4

@@ -42,11 +42,11 @@ from fcst.specs import JobSpec  # noqa: E402
 from fcst.store import workers  # noqa: E402
 from fcst.store.database import transaction  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
-from tests.benchmarks.ground import load  # noqa: E402
+from tests.benchmarks.setup_runs import load  # noqa: E402
 from tests.conftest import wait_until  # noqa: E402
 from tests.engine.dask_cluster import Dask, Network  # noqa: E402
+from tests.engine.helpers import check_items, children, finish, is_running  # noqa: E402
 from tests.engine.outages import OwnServer  # noqa: E402
-from tests.engine.seen import check_items, children, finish, is_running  # noqa: E402
 
 N_WEEKS, H = 60, 13
 MODELS = ("WindowAverage", "SeasonalNaive")

@@ -36,7 +36,7 @@ from fcst.services.supervision import log_path  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
 from fcst.store import ingests  # noqa: E402
 from fcst.store.database import transaction  # noqa: E402
-from tests.benchmarks.ground import cpu_below, fresh_home, make_run, postgres, processes, spin_share  # noqa: E402
+from tests.benchmarks.setup_runs import cpu_below, fresh_home, make_run, postgres, processes, spin_share  # noqa: E402
 from tests.benchmarks.visitors import App, chromium, running_app, time_crowd, time_item, time_runs  # noqa: E402
 
 N_ITEMS, N_BATCHES, N_WEEKS, N_VISITORS = 4_000, 10_000, 160, 40

@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
-from fcst.filters import RunFilter, RunOrder, RunSort, Selection, only
+from fcst.filters import RunFilter, RunOrder, RunSort, Selection, by_keys
 from fcst.job_records import Job
 from fcst.services import adjustments, attention, forecasts, jobs
 from fcst.specs import JobSpec
@@ -87,7 +87,7 @@ def keys_shown(page: Page) -> list[str]:
 
 
 def plan(job: Job, *keys: str) -> list[float]:
-    which = only(*keys) if keys else RunFilter()
+    which = by_keys(*keys) if keys else RunFilter()
     return [float(units) for units in forecasts.view(job, MODEL, which).forecast["final"]]
 
 

@@ -27,7 +27,7 @@ from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
 from tests.docs import examples
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
-from tests.e2e.looks import faults
+from tests.e2e.page_checks import faults
 
 pytestmark = BROWSER
 

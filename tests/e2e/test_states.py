@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy
 from fcst.engine.task import run_ingest
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.services import adjustments, forecasts, jobs, loading
 from fcst.services.adjustments import Change
 from fcst.settings import SAMPLE
@@ -43,7 +43,7 @@ from tests.e2e.conftest import (
     stop,
     work,
 )
-from tests.e2e.looks import faults
+from tests.e2e.page_checks import faults
 
 pytestmark = [*BROWSER, pytest.mark.full]
 
@@ -105,11 +105,11 @@ def submit(dataset: Dataset, name: str, n_windows: int = 3) -> int:
 
 def change(job_id: int, unique_id: str) -> None:
     """Adjusts the second to fourth week of a forecast."""
-    job, item = jobs.get_job(job_id), only(unique_id)
+    job, item = jobs.get_job(job_id), by_keys(unique_id)
     weeks = forecasts.view(job, NAIVE[0], item).forecast["wk_end_dt"].dt.date
     by_a_fifth = Change(weeks.iloc[1], weeks.iloc[3], percent=20.0)
     adjustments.adjust(
-        jobs.get_job(job_id), NAIVE[0], only(unique_id), by_a_fifth, "A campaign in the *whole* region", "Ann"
+        jobs.get_job(job_id), NAIVE[0], by_keys(unique_id), by_a_fifth, "A campaign in the *whole* region", "Ann"
     )
 
 

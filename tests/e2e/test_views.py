@@ -30,7 +30,7 @@ from tests.e2e.conftest import (
     stop,
     work,
 )
-from tests.e2e.looks import faults
+from tests.e2e.page_checks import faults
 
 pytestmark = BROWSER
 

@@ -16,7 +16,7 @@ from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until
 from tests.databases import admin, url
-from tests.engine.seen import children
+from tests.engine.helpers import children
 
 PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 

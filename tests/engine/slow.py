@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.engine.seen import children
+from tests.engine.helpers import children
 
 SLICE_S = 0.05
 

@@ -10,7 +10,7 @@ from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.conftest import wait_until
 from tests.engine.faults import sitecustomize as faults
-from tests.engine.seen import check_items, finish, forecasts_of, reasons_of, submit
+from tests.engine.helpers import check_items, finish, forecasts_of, reasons_of, submit
 
 FAULTS = str(Path(faults.__file__).parent)
 LIMITS = {"item_limit_s": 3.0, "process_memory": 900_000_000}

@@ -25,8 +25,8 @@ from fcst.store.database import transaction
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until, write_sales
 from tests.engine.clocks import START_S, Clock, needs_faketime
+from tests.engine.helpers import SLOW, check_items, children, finish, frozen, reasons_of, submit
 from tests.engine.outages import OwnServer
-from tests.engine.seen import SLOW, check_items, children, finish, frozen, reasons_of, submit
 
 pytestmark = needs_faketime
 
@@ -267,7 +267,7 @@ COUNT_REQUESTS = """
 import sys
 from limits import parse
 from limits.strategies import MovingWindowRateLimiter
-from fcst.api.callers import RequestCounts
+from fcst.api.authentication import RequestCounts
 limiter = MovingWindowRateLimiter(RequestCounts())
 for line in sys.stdin:
     print(sum(limiter.hit(parse("10/minute"), "ana") for _ in range(int(line))), flush=True)

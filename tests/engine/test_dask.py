@@ -14,7 +14,7 @@ from fcst.store import learning, workers
 from tests.conftest import wait_until, write_sales
 from tests.engine.dask_cluster import Dask, dask
 from tests.engine.faults import sitecustomize as faults
-from tests.engine.seen import SLOW, check_items, finish, forecasts_of, is_processing, reasons_of, submit
+from tests.engine.helpers import SLOW, check_items, finish, forecasts_of, is_processing, reasons_of, submit
 
 pytestmark = pytest.mark.full
 

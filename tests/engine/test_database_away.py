@@ -19,8 +19,8 @@ from fcst.settings import PROJECT
 from fcst.store import workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
+from tests.engine.helpers import SLOW, check_items, children, finish, is_running, submit
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
-from tests.engine.seen import SLOW, check_items, children, finish, is_running, submit
 
 pytestmark = pytest.mark.full
 

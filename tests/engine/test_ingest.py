@@ -24,7 +24,7 @@ from fcst.store import attempts, ingests
 from fcst.store import jobs as store_jobs
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
-from tests.engine.seen import workers_of
+from tests.engine.helpers import workers_of
 from tests.nasty_files import KEYS, write_keys
 
 TABLES = "datasets items sales jobs batch_status batch_events job_items forecasts metrics backtests".split()

@@ -13,7 +13,7 @@ import pytest
 from fcst.engine import pool as pools
 from fcst.engine.pool import LocalPool
 from tests.conftest import wait_until
-from tests.engine.seen import children, frozen, workers_of
+from tests.engine.helpers import children, frozen, workers_of
 
 
 @pytest.fixture

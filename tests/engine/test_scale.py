@@ -14,8 +14,8 @@ from fcst.states import FINAL_STAGES, Stage
 from fcst.store import attempts, database, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
+from tests.engine.helpers import check_items, submit
 from tests.engine.large_jobs import LIMIT, N_EVENTS, N_REASONS, dataset_id, large_job, large_template, largest
-from tests.engine.seen import check_items, submit
 
 __all__ = ["dataset_id", "large_job", "large_template"]  # fixtures
 

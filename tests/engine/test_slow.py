@@ -10,8 +10,8 @@ from fcst.services import jobs, loading
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store.database import fetch_one
 from tests.conftest import wait_until, write_sales
+from tests.engine.helpers import SLOW, check_items, finish, frozen, is_processing, reasons_of, submit, workers_of
 from tests.engine.outages import OwnServer, own_server
-from tests.engine.seen import SLOW, check_items, finish, frozen, is_processing, reasons_of, submit, workers_of
 from tests.engine.slow import slowed
 
 __all__ = ["own_server"]  # a fixture

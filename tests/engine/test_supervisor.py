@@ -21,7 +21,7 @@ from fcst.specs import IngestSpec, JobSpec
 from fcst.store import attempts, workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
-from tests.engine.seen import (
+from tests.engine.helpers import (
     SLOW,
     check_items,
     children,

@@ -7,7 +7,7 @@ import pytest
 from fcst.compute.series import Series
 from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.services import forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts
@@ -98,11 +98,11 @@ def test_accuracy_is_stored_by_item_and_model(load_dataset) -> None:
     dataset = load_dataset()
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
     run_all(job_id)
-    view = forecasts.view(jobs.get_job(job_id), "AutoETS", only("item6"))
+    view = forecasts.view(jobs.get_job(job_id), "AutoETS", by_keys("item6"))
     assert set(view.metrics) == {"AutoETS", "SeasonalNaive", "Naive"}
     assert all(0 <= row["wape"] < 1 for row in view.metrics.values())
     total = forecasts.view(jobs.get_job(job_id), "AutoETS")
-    items = [forecasts.view(jobs.get_job(job_id), "AutoETS", only(key)) for key in ("item5", "item6")]
+    items = [forecasts.view(jobs.get_job(job_id), "AutoETS", by_keys(key)) for key in ("item5", "item6")]
     assert total.n_items == 2
     c, (one, other) = total.correlation, [item.forecast["hi_80"] - item.forecast["forecast"] for item in items]
     up = np.sqrt((1 - c) * (one**2 + other**2) + c * (one + other) ** 2)

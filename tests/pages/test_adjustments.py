@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.job_records import Job
 from fcst.services import adjustments, forecasts
 from fcst.services.adjustments import Change
@@ -35,12 +35,12 @@ def dialog(job: Job) -> AppTest:
     """Opens only the dialog."""
 
     def page(job: "Job") -> None:
-        from fcst.filters import only
+        from fcst.filters import by_keys
         from fcst.services import forecasts
         from fcst.ui.plan import EditTarget, ask_for_change
 
-        edited = EditTarget(job, "WindowAverage", only("item2"), "item item2", 0)
-        ask_for_change(edited, forecasts.view(job, "WindowAverage", only("item2")))
+        edited = EditTarget(job, "WindowAverage", by_keys("item2"), "item item2", 0)
+        ask_for_change(edited, forecasts.view(job, "WindowAverage", by_keys("item2")))
 
     return AppTest.from_function(page, args=(job,), default_timeout=30).run()
 
@@ -69,7 +69,7 @@ def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> 
     said = page_text(at)
     assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
     assert '"name":"final plan"' in chart(at)
-    view = forecasts.view(job, "WindowAverage", only("item2"))
+    view = forecasts.view(job, "WindowAverage", by_keys("item2"))
     assert view.forecast["final"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
     at.button(key=f"undo_{made.adjustment_id}").click().run()
     assert "It stays in the list as undone" in page_text(at)
@@ -85,7 +85,7 @@ def test_weeks_are_set_to_units(job: Job) -> None:
     assert "**308 units**" in page_text(at)
     assert not save(at, "contract", "Ann").error
     (made,) = adjustments.list_adjustments(job)
-    assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["final"]) == {77}
+    assert made.units == 77 and set(forecasts.view(job, "WindowAverage", by_keys("item2")).forecast["final"]) == {77}
 
 
 @pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is missing")])
@@ -96,8 +96,8 @@ def test_change_without_reason_or_name_is_refused(job: Job, reason: str, who: st
 
 
 def test_grid_has_last_year_model_and_final_plan(job: Job) -> None:
-    week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job, "Naive", only("item1"), Change(week, week, units=0), "why", "Ann")
+    week = forecasts.list_forecasts(job, "Naive", by_keys("item1"))["wk_end_dt"].iloc[0].date()
+    adjustments.adjust(job, "Naive", by_keys("item1"), Change(week, week, units=0), "why", "Ann")
     at = open_page("forecasts", job=str(job.job_id), model="Naive", item="item1")
     grid, items = components(at)["plan_grid"], components(at)["items"]
     assert [row["label"] for row in grid["rows"]] == ["Last year", "Model", "Adjusted", "Final plan"]
@@ -115,8 +115,8 @@ def test_months_and_quarters_of_the_grid_add_up_to_the_weeks(job: Job) -> None:
 
 
 def test_compare_shows_value_added_by_step(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
-    week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job, "WindowAverage", only("item1"), Change(week, week, percent=5), "why", "Ann")
+    week = forecasts.list_forecasts(job, "Naive", by_keys("item1"))["wk_end_dt"].iloc[0].date()
+    adjustments.adjust(job, "WindowAverage", by_keys("item1"), Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
     load_dataset(tmp_path / "later.csv", name="s")
     at = open_page("compare", job=str(job.job_id), model="WindowAverage")
@@ -131,5 +131,5 @@ def test_dialog_has_no_week_slider_for_a_single_week(load_dataset: Callable[...,
     at = dialog(job)
     assert not at.exception and not at.select_slider and "Week ending" in page_text(at)
     assert not save(at, "a campaign", "Ann").error
-    (made,) = adjustments.list_adjustments(job, only("item2"))
+    (made,) = adjustments.list_adjustments(job, by_keys("item2"))
     assert made.first_wk_end_dt == made.last_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=1)

@@ -15,7 +15,7 @@ from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.services import datasets, forecasts, jobs, loading, supervision
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
@@ -699,7 +699,7 @@ def test_forecasts_are_searched_filtered_and_summed(load_dataset: Callable[..., 
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A", sort="sales")
     assert items_of(at) == ["item2", "item1"] and "2 items shown: total of 2 plans" in page_text(at)
-    part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
+    part = forecasts.view(jobs.get_job(job_id), "Naive", by_keys("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]

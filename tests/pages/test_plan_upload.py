@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.services import adjustments, forecasts, plan_workbook
@@ -76,7 +76,7 @@ def test_changes_are_shown_and_saved_as_one_adjustment(job: Job) -> None:
     assert not save(at).error
     (made,) = adjustments.list_adjustments(job)
     assert (made.scope, made.reason, made.made_by) == ("workbook, 2 items", "sales team", "Ann")
-    assert forecasts.view(job, MODEL, only("item3")).forecast["final"].iloc[0] == 100
+    assert forecasts.view(job, MODEL, by_keys("item3")).forecast["final"].iloc[0] == 100
 
 
 def test_invalid_cells_are_listed_and_skipped_if_checked(job: Job) -> None:
@@ -90,15 +90,15 @@ def test_invalid_cells_are_listed_and_skipped_if_checked(job: Job) -> None:
 def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
     data = edited(job, G2=100, H3=50)
     week = forecasts.view(job, MODEL).forecast["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job, MODEL, only("item3"), Change(week, week, units=7), "fair", "Bob")
+    adjustments.adjust(job, MODEL, by_keys("item3"), Change(week, week, units=7), "fair", "Bob")
     at = dialog(job, data)
     assert at.dataframe[0].value["Conflict"].tolist() == ["changed by others", ""]
     assert "Others have changed 1 cell" in save(at).error[0].value
     at.radio(key="plan_meanwhile").set_value("keep").run()
     assert at.button(key="plan_save").label == "Save 1 change"
     assert not save(at).error
-    assert forecasts.view(job, MODEL, only("item3")).forecast["final"].iloc[0] == 7
-    assert forecasts.view(job, MODEL, only("item2")).forecast["final"].iloc[1] == 50
+    assert forecasts.view(job, MODEL, by_keys("item3")).forecast["final"].iloc[0] == 7
+    assert forecasts.view(job, MODEL, by_keys("item2")).forecast["final"].iloc[1] == 50
 
 
 def test_unedited_and_invalid_files_show_a_message(job: Job) -> None:

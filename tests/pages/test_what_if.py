@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
-from fcst.filters import EVERY
+from fcst.filters import ALL_RUN_ITEMS
 from fcst.job_records import Job
 from fcst.scenarios import ChangeHow, DriverChange, Scenario
 from fcst.services import adjustments, forecasts, scenarios
@@ -33,7 +33,7 @@ def promotion(job: Job, name: str = "Fair") -> Scenario:
     made = scenarios.create_scenario(job, name, "Ana")
     week = job.last_wk_end_dt + timedelta(weeks=1)
     change = DriverChange("promo", week, week, ChangeHow.TO, 1.0)
-    return scenarios.add_change(job, made.scenario_id, change, EVERY, "Ana", "all items")
+    return scenarios.add_change(job, made.scenario_id, change, ALL_RUN_ITEMS, "Ana", "all items")
 
 
 def chart(at: AppTest) -> str:
@@ -90,10 +90,10 @@ def test_scenario_is_applied_to_the_plan(job: Job) -> None:
     made = promotion(job)
 
     def page(job: "Job", scenario: "Scenario") -> None:
-        from fcst.filters import EVERY
+        from fcst.filters import ALL_RUN_ITEMS
         from fcst.ui.what_if import WhatIfContext, ask_to_apply
 
-        ask_to_apply(WhatIfContext(job, "SeasonalNaive", EVERY, "all items", (), (), (scenario,), lambda: 0.0))
+        ask_to_apply(WhatIfContext(job, "SeasonalNaive", ALL_RUN_ITEMS, "all items", (), (), (scenario,), lambda: 0.0))
 
     at = AppTest.from_function(page, args=(job, made), default_timeout=30).run()
     at.text_input(key="take_over_who").set_value("Bea")

@@ -14,7 +14,7 @@ from fcst.compute.aggregation import USUAL_CORRELATION
 from fcst.dataset_records import Dataset
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, jobs
@@ -32,7 +32,7 @@ def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) ->
 
 
 def item_history(job: Job, unique_id: str) -> pd.DataFrame:
-    return job_totals(job, "", only(unique_id), 1).astype({"unit_sales": float})
+    return job_totals(job, "", by_keys(unique_id), 1).astype({"unit_sales": float})
 
 
 def weeks_of(job: Job) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def test_provenance_of_an_item(job: Job) -> None:
 
 
 def test_backtests_of_items_add_up_to_the_total(job: Job) -> None:
-    items = [accuracy.list_backtests(job, "Auto", only(f"item{i}")) for i in range(1, 5)]
+    items = [accuracy.list_backtests(job, "Auto", by_keys(f"item{i}")) for i in range(1, 5)]
     total = accuracy.list_backtests(job, "Auto")
     assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS and len(items[1]) == 2 * HOLDOUT_WEEKS - 2
     weeks = pd.concat(items).groupby(["cutoff", "wk_end_dt"])

@@ -14,7 +14,7 @@ import pytest
 
 from fcst.dataset_records import Dataset
 from fcst.errors import Conflict, InputError
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.services import adjustments, comparison, datasets, exports, forecasts
 from fcst.services.adjustments import Change
@@ -42,15 +42,15 @@ def change(job: Job, first: int, last: int, **how: Any) -> Change:
 
 
 def adjust(job: Job, item: str, wanted: Change, model: str = MODEL) -> int:
-    return adjustments.adjust(job, model, only(item), wanted, " campaign ", "Ann")
+    return adjustments.adjust(job, model, by_keys(item), wanted, " campaign ", "Ann")
 
 
 def adjusted(job: Job, *items: str, model: str = MODEL) -> list[float]:
-    return forecasts.view(job, model, only(*items) if items else EVERY).forecast["final"].tolist()
+    return forecasts.view(job, model, by_keys(*items) if items else ALL_RUN_ITEMS).forecast["final"].tolist()
 
 
 def forecast(job: Job, *items: str) -> np.ndarray:
-    return forecasts.list_forecasts(job, MODEL, only(*items) if items else EVERY)["forecast"].to_numpy()
+    return forecasts.list_forecasts(job, MODEL, by_keys(*items) if items else ALL_RUN_ITEMS)["forecast"].to_numpy()
 
 
 def exported(job: Job) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def test_changes_apply_in_order_and_are_undone_in_any_order(job: Job) -> None:
     assert adjustments.undo(first, "Bob") and not adjustments.undo(first, "Cid")
     assert adjusted(job, "item2") == pytest.approx([base[0], *factor * base[1:]])
     assert adjustments.undo(third, "Bob")
-    assert not forecasts.view(job, MODEL, only("item2")).is_adjusted
+    assert not forecasts.view(job, MODEL, by_keys("item2")).is_adjusted
     assert forecast(job, "item2") == pytest.approx(base)
 
 
@@ -85,7 +85,7 @@ def test_author_time_and_reason_are_kept_after_undo(job: Job) -> None:
         ("item3", None, -10),
         ("item1", 3, None),
     ]
-    assert rows[1] == adjustments.list_adjustments(job, only("item1"))[0]
+    assert rows[1] == adjustments.list_adjustments(job, by_keys("item1"))[0]
     assert (rows[1].reason, rows[1].made_by, rows[1].undone_by) == ("campaign", "Ann", "Bob")
     assert rows[1].made_at < rows[1].undone_at and rows[0].undone_at is None
     assert adjustments.last_change(job.job_id) > 0
@@ -95,7 +95,7 @@ def test_totals_and_item_list_have_forecast_and_final_plan(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 2, units=100))
     base, own = forecast(job), forecast(job, "item1")
     assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
-    assert not forecasts.view(job, MODEL, only("item2", "item3")).is_adjusted
+    assert not forecasts.view(job, MODEL, by_keys("item2", "item3")).is_adjusted
     assert not forecasts.view(job, "Naive").is_adjusted, "the plan of another model does not change"
     items = {item.unique_id: item for item in forecasts.list_items(job, MODEL)}
     assert items["item1"].final == pytest.approx(200 + own[2:].sum())
@@ -126,7 +126,7 @@ def test_exports_have_forecast_and_final_plan(job: Job) -> None:
     ]
     assert records[1]["first_wk_end_dt"].date() == week(job, 2) and records[1]["made_at"].endswith(" UTC")
     out = io.BytesIO()
-    exports.write_export(job, out, "parquet", only("item1"))
+    exports.write_export(job, out, "parquet", by_keys("item1"))
     assert pd.read_parquet(out)["adjusted"].eq(5).sum() == 1
 
 
@@ -172,9 +172,9 @@ def test_reason_and_name_are_required_and_any_text_is_kept_unchanged(job: Job) -
     wanted = change(job, 1, 1, units=1)
     for reason, who in ((" ", "Ann"), ("\0", "Ann"), ("why", "  ")):
         with pytest.raises(InputError):
-            adjustments.adjust(job, MODEL, only("item1"), wanted, reason, who)
+            adjustments.adjust(job, MODEL, by_keys("item1"), wanted, reason, who)
     unsafe = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
-    adjustments.adjust(job, MODEL, only("item1"), wanted, unsafe, unsafe)
+    adjustments.adjust(job, MODEL, by_keys("item1"), wanted, unsafe, unsafe)
     (row,) = adjustments.list_adjustments(job)
     assert row.reason == unsafe.replace("\0", "")[:500] and row.made_by == unsafe.replace("\0", "")[:100]
 
@@ -211,7 +211,7 @@ def test_value_added_by_step_is_measured_on_later_actuals(
     errors: dict[tuple[bool, str], float] = {}
     sold: dict[bool, float] = {}
     for item in ("item1", "item2", "item3"):
-        y = forecasts.view(later, "Naive", only(item)).history["unit_sales"].to_numpy()
+        y = forecasts.view(later, "Naive", by_keys(item)).history["unit_sales"].to_numpy()
         steps = {
             "naive": y[[60 - 52, 61 - 52]],
             "model": forecast(job, item)[:2],
@@ -233,17 +233,17 @@ def test_value_added_by_step_is_measured_on_later_actuals(
 
 
 def plan(job: Job, *items: str) -> np.ndarray:
-    return forecasts.view(job, MODEL, only(*items) if items else EVERY).forecast["final"].to_numpy()
+    return forecasts.view(job, MODEL, by_keys(*items) if items else ALL_RUN_ITEMS).forecast["final"].to_numpy()
 
 
 def test_change_of_a_total_is_distributed_over_items_in_proportion(job: Job) -> None:
     before = {item: plan(job, item) for item in ("item1", "item2", "item3")}
     wanted = change(job, 2, 3, percent=8)
-    adjustments.adjust(job, MODEL, only("item1", "item2"), wanted, "fair", "Ann", "two items")
+    adjustments.adjust(job, MODEL, by_keys("item1", "item2"), wanted, "fair", "Ann", "two items")
     for item, base in before.items():
         factor = np.array([1, 1.08, 1.08, 1]) if item != "item3" else 1
         assert plan(job, item) == pytest.approx(base * factor)
-    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=600), "fair", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 1, units=600), "fair", "Ann")
     shares = np.array([base[0] for base in before.values()]) / sum(base[0] for base in before.values())
     assert [plan(job, item)[0] for item in before] == pytest.approx(list(600 * shares))
     newest = adjustments.list_adjustments(job)
@@ -257,22 +257,22 @@ def test_change_of_a_total_is_distributed_over_items_in_proportion(job: Job) -> 
 
 def test_total_keeps_week_shares_or_is_even(job: Job) -> None:
     base = plan(job)
-    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, total=1000), "fair", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 4, total=1000), "fair", "Ann")
     assert plan(job) == pytest.approx(base / base.sum() * 1000)
-    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, total=400, is_even=True), "fair", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 4, total=400, is_even=True), "fair", "Ann")
     assert plan(job) == pytest.approx([100] * 4)
 
 
 def test_targets_set_single_weeks(job: Job) -> None:
     base = plan(job)
-    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 3, targets=(10.0, None, 30.0)), "fair", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 3, targets=(10.0, None, 30.0)), "fair", "Ann")
     assert plan(job) == pytest.approx([10, base[1], 30, base[3]])
 
 
 def test_weeks_with_zero_plan_are_distributed_by_recent_sales(job: Job) -> None:
-    adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, percent=-100), "closed", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 2, 2, percent=-100), "closed", "Ann")
     assert plan(job)[1] == 0
-    adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, units=90), "open again", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 2, 2, units=90), "open again", "Ann")
     sold = {item.unique_id: item.recent or 0 for item in forecasts.list_items(job, MODEL)}
     for item, units in sold.items():
         assert plan(job, item)[1] == pytest.approx(90 * units / sum(sold.values()))
@@ -285,11 +285,11 @@ def test_adjustments_of_all_models_are_filtered_by_items(job: Job) -> None:
 
 
 def test_change_without_shares_to_distribute_by_is_refused(job: Job) -> None:
-    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=-100), "closed", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 4, percent=-100), "closed", "Ann")
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.forecast_sums SET sold = 0")
     with pytest.raises(InputError, match="cannot be distributed"):
-        adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=5), "open", "Ann")
+        adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 1, units=5), "open", "Ann")
     assert plan(job).sum() == 0 and len(adjustments.list_adjustments(job)) == 1
 
 
@@ -324,25 +324,25 @@ def test_invalid_units_are_refused_and_nothing_is_saved(job: Job, cells: dict, m
 
 
 def test_units_above_the_maximum_are_refused(job: Job) -> None:
-    adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, units=1e11), "much", "Ann")
+    adjustments.adjust(job, MODEL, by_keys("item1"), change(job, 1, 1, units=1e11), "much", "Ann")
     with pytest.raises(InputError, match="more than"):
-        adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, percent=10_000), "more", "Ann")
+        adjustments.adjust(job, MODEL, by_keys("item1"), change(job, 1, 1, percent=10_000), "more", "Ann")
     assert plan(job, "item1")[0] == 1e11
 
 
 def test_change_of_weeks_changed_meanwhile_is_a_conflict(job: Job) -> None:
     seen = adjustments.last_change(job.job_id)
     wanted = change(job, 1, 2, units=5)
-    adjustments.adjust(job, MODEL, only("item1"), wanted, "a fair", "Ann", seen=seen)
+    adjustments.adjust(job, MODEL, by_keys("item1"), wanted, "a fair", "Ann", seen=seen)
     with pytest.raises(Conflict, match="item item1, to 5 units per week, by Ann: a fair"):
-        adjustments.adjust(job, MODEL, only("item1"), change(job, 2, 3, units=6), "mine", "Bob", seen=seen)
+        adjustments.adjust(job, MODEL, by_keys("item1"), change(job, 2, 3, units=6), "mine", "Bob", seen=seen)
     with pytest.raises(Conflict, match="by Ann"):
-        adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=5), "mine", "Bob", seen=seen)
+        adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 1, 4, percent=5), "mine", "Bob", seen=seen)
     assert plan(job, "item1")[:2].tolist() == [5, 5]
-    adjustments.adjust(job, MODEL, only("item1"), change(job, 3, 4, units=6), "mine", "Bob", seen=seen)
-    adjustments.adjust(job, MODEL, only("item2"), wanted, "mine", "Bob", seen=seen)
+    adjustments.adjust(job, MODEL, by_keys("item1"), change(job, 3, 4, units=6), "mine", "Bob", seen=seen)
+    adjustments.adjust(job, MODEL, by_keys("item2"), wanted, "mine", "Bob", seen=seen)
     latest = adjustments.last_change(job.job_id)
-    adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, percent=100), "mine", "Bob", seen=latest)
+    adjustments.adjust(job, MODEL, by_keys("item1"), change(job, 1, 1, percent=100), "mine", "Bob", seen=latest)
     assert plan(job, "item1").tolist() == [10, 5, 6, 6]
 
 
@@ -358,11 +358,11 @@ def test_next_run_carries_over_adjustments_of_future_weeks(job: Job, later: Data
     undone = adjust(job, "item1", change(job, 3, 3, units=1))
     adjustments.undo(undone, "Ann")
     adjust(job, "item2", change(job, 1, 2, units=9))  # only past weeks
-    adjustments.adjust(job, MODEL, EVERY, change(job, 4, 4, percent=10), "fair", "Bob", "all items")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, change(job, 4, 4, percent=10), "fair", "Bob", "all items")
     newer = run(later, 3, models=(MODEL, "Naive"), h=4, n_windows=0)
-    model = forecasts.list_forecasts(newer, MODEL, only("item1"))["forecast"].to_numpy()
+    model = forecasts.list_forecasts(newer, MODEL, by_keys("item1"))["forecast"].to_numpy()
     assert plan(newer, "item1") == pytest.approx([7, 7.7, *model[2:]])
-    other = forecasts.list_forecasts(newer, MODEL, only("item2"))["forecast"].to_numpy()
+    other = forecasts.list_forecasts(newer, MODEL, by_keys("item2"))["forecast"].to_numpy()
     assert plan(newer, "item2") == pytest.approx(other * [1, 1.1, 1, 1])
     carried = adjustments.list_adjustments(newer)
     assert [(row.scope, row.made_by, row.carried_from, row.n_items) for row in carried] == [
@@ -390,17 +390,17 @@ def test_run_of_other_models_carries_over_adjustments_of_the_first_model(job: Jo
     adjust(job, "item1", change(job, 4, 4, units=1), "Naive")
     newer = run(later, 3, models=("SES",), h=4, n_windows=0)
     assert [(row.model, row.units) for row in adjustments.list_adjustments(newer)] == [("SES", 7)]
-    assert forecasts.view(newer, "SES", only("item1")).forecast["final"].iloc[1] == 7
+    assert forecasts.view(newer, "SES", by_keys("item1")).forecast["final"].iloc[1] == 7
 
 
 def test_later_actuals_and_earlier_plans_are_listed(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 4, 4, units=7))
     dataset = comparison.newer_dataset(job)
     assert dataset is not None
-    since = forecasts.later_actuals(job, MODEL, dataset, only("item1"))
+    since = forecasts.later_actuals(job, MODEL, dataset, by_keys("item1"))
     newer = run(later, 3, models=(MODEL,), h=4, n_windows=0)
-    history = forecasts.view(newer, MODEL, only("item1")).history
+    history = forecasts.view(newer, MODEL, by_keys("item1")).history
     assert since["unit_sales"].tolist() == history["unit_sales"].tail(2).tolist()
     assert comparison.newer_dataset(newer) is None
-    (earlier,) = forecasts.earlier_plans(newer, MODEL, only("item1")).items()
+    (earlier,) = forecasts.earlier_plans(newer, MODEL, by_keys("item1")).items()
     assert earlier[0] == job.job_id and earlier[1]["forecast"].tolist() == pytest.approx(plan(job, "item1"))

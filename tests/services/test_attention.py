@@ -9,7 +9,7 @@ import pytest
 from fcst.attention import Thresholds
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
-from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, RunOrder, RunSort, by_keys
 from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import adjustments, attention, forecasts, jobs
@@ -48,7 +48,7 @@ def change(job: Job, statements: str) -> None:
 
 
 def item1(job: Job) -> RunItem:
-    (item,) = forecasts.list_items(job, MODEL, only("item1"))
+    (item,) = forecasts.list_items(job, MODEL, by_keys("item1"))
     return item
 
 
@@ -75,7 +75,7 @@ def test_each_reason_has_its_units_at_stake(job: Job, statement: str, reason: st
 
 
 def test_item_without_a_forecast_has_its_recent_sales_at_stake(job: Job) -> None:
-    attention.review(job, MODEL, only("item2"), "Ann")
+    attention.review(job, MODEL, by_keys("item2"), "Ann")
     change(
         job,
         """UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'why' WHERE unique_id = 'item1';
@@ -90,7 +90,7 @@ def test_item_without_a_forecast_has_its_recent_sales_at_stake(job: Job) -> None
         40,
         None,
     )
-    assert [(found.reason, found.n_items, found.n_open) for found in attention.count(job, MODEL, only("item1"))] == [
+    assert [(found.reason, found.n_items, found.n_open) for found in attention.count(job, MODEL, by_keys("item1"))] == [
         ("", 1, 1),
         ("no forecast", 1, 1),
     ]
@@ -101,7 +101,7 @@ def test_item_without_a_forecast_has_its_recent_sales_at_stake(job: Job) -> None
 
 def test_adjustment_is_a_reason_immediately(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=1)
-    made = adjustments.adjust(job, MODEL, only("item1"), Change(week, week, units=15), "fair", "Ann")
+    made = adjustments.adjust(job, MODEL, by_keys("item1"), Change(week, week, units=15), "fair", "Ann")
     assert (item1(job).reasons, item1(job).at_stake, item1(job).final) == (("adjusted",), 5, 45)
     assert item1(job).change == pytest.approx(45 / 40 - 1)
     adjustments.undo(made, "Ann")
@@ -114,7 +114,7 @@ def test_items_rank_by_units_at_stake_not_by_ratio(job: Job) -> None:
         """UPDATE fcst_app.metrics SET abs_error = 30, error = 30, actual = 0.01 WHERE unique_id = 'item1';
            UPDATE fcst_app.metrics SET abs_error = 260, error = 260, actual = 9000 WHERE unique_id = 'item2'""",
     )
-    first, second, *_ = forecasts.list_items(job, MODEL, EVERY, RunOrder(RunSort.STAKE))
+    first, second, *_ = forecasts.list_items(job, MODEL, ALL_RUN_ITEMS, RunOrder(RunSort.STAKE))
     assert (first.unique_id, second.unique_id) == ("item2", "item1") and (second.wape or 0) > 1000 * (first.wape or 0)
 
 
@@ -124,7 +124,7 @@ def test_reasons_are_counted_and_filtered(job: Job) -> None:
         """UPDATE fcst_app.metrics SET error = 26 WHERE unique_id <> 'item3';
            UPDATE fcst_app.forecasts SET is_fallback = true WHERE unique_id = 'item2'""",
     )
-    attention.review(job, MODEL, only("item1"), "Ann")
+    attention.review(job, MODEL, by_keys("item1"), "Ann")
     counted = {found.reason: (found.n_items, found.n_open) for found in attention.count(job, MODEL)}
     assert counted == {"biased": (2, 1), "fallback": (1, 1), "": (2, 1)}
     for which, keys in (
@@ -181,24 +181,27 @@ def test_abc_classes_use_value_if_prices_are_known(job: Job) -> None:
 
 
 def test_reviews_have_a_name_and_can_be_removed(job: Job) -> None:
-    assert attention.review(job, MODEL, EVERY, "Ann") == 3 and attention.review(job, MODEL, EVERY, "Bob") == 0
+    assert (
+        attention.review(job, MODEL, ALL_RUN_ITEMS, "Ann") == 3
+        and attention.review(job, MODEL, ALL_RUN_ITEMS, "Bob") == 0
+    )
     assert (item1(job).reviewed_by, item1(job).reviewed_at is None) == ("Ann", False)
     before = attention.last_review(job.job_id)
-    assert attention.reopen(job, MODEL, only("item1")) == 1 and item1(job).reviewed_by is None
+    assert attention.reopen(job, MODEL, by_keys("item1")) == 1 and item1(job).reviewed_by is None
     assert attention.last_review(job.job_id) != before
     with pytest.raises(InputError):
-        attention.review(job, MODEL, only("item1"), " ")
+        attention.review(job, MODEL, by_keys("item1"), " ")
 
 
 def test_new_run_reopens_changed_items_and_compares_with_the_last_run(
     job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
-    attention.review(job, MODEL, EVERY, "Ann")
+    attention.review(job, MODEL, ALL_RUN_ITEMS, "Ann")
     write_sales(tmp_path / "later.csv", 3, 82)
     newer = run(load_dataset(tmp_path / "later.csv"), 3, models=(MODEL,), h=4, level=(80,), n_windows=1)
     sold = {item.unique_id: item for item in forecasts.list_items(newer, MODEL)}
     for item in sold.values():  # the last run has an interval of 8 to 14 units a week
-        weeks = forecasts.view(newer, MODEL, only(item.unique_id)).history["unit_sales"].tail(2)
+        weeks = forecasts.view(newer, MODEL, by_keys(item.unique_id)).history["unit_sales"].tail(2)
         is_out = bool(((weeks < 8) | (weeks > 14)).any())
         assert ("outside interval" in item.reasons) == is_out
         assert item.reviewed_by is None or (not item.reasons and abs((item.final or 0) - 40) <= 4)

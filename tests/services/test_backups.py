@@ -25,7 +25,7 @@ from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
-from fcst.filters import Selection, only
+from fcst.filters import Selection, by_keys
 from fcst.job_records import Job
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.records import LearnedRecord
@@ -58,7 +58,7 @@ from fcst.store.migrate import migrate
 from tests.computed_runs import run
 from tests.conftest import wait_until, write_sales
 from tests.databases import admin
-from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
+from tests.engine.helpers import SLOW, check_items, finish, is_processing, submit
 from tests.restoring import restored_from
 from tests.servers import read
 from tests.store.old_versions import LATEST, leave, tables
@@ -84,8 +84,8 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     attributes.save_attributes(other.dataset_id, buyers)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
-    adjustments.adjust(job, "Naive", only("item4"), Change(week, week, percent=10), "a fair", "Ana")
-    attention.review(job, "Naive", only("item4"), "Ana")
+    adjustments.adjust(job, "Naive", by_keys("item4"), Change(week, week, percent=10), "a fair", "Ana")
+    attention.review(job, "Naive", by_keys("item4"), "Ana")
     attention.set_thresholds(job, Thresholds(far=0.4), "Ana")
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
@@ -509,7 +509,7 @@ def test_backup_and_restore_report_progress(
     load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dump, "REPORT_EVERY_S", 0.0)
-    monkeypatch.setattr(dump, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(dump, "CHECK_EVERY_S", 0.001)
     dataset = load_dataset(n_items=6)
     with transaction() as cur:  # enough data to keep the server busy
         cur.execute(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fcst.dataset_records import Dataset
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.job_records import Job
 from fcst.services import comparison, datasets, forecasts
 from fcst.specs import JobSpec
@@ -36,8 +36,8 @@ def test_items_are_compared_over_common_weeks(dataset: Dataset) -> None:
     frame = comparison.compare_items(one, "Naive", other, "WindowAverage").set_index("unique_id")
     assert set(frame.index) == {"item1", "item2", "item3"} and set(frame["n_weeks"]) == {4}
     for item in ("item2", "item3"):
-        ours = forecasts.list_forecasts(one, "Naive", only(item))["forecast"].sum()
-        theirs = forecasts.list_forecasts(other, "WindowAverage", only(item))["forecast"].head(4).sum()
+        ours = forecasts.list_forecasts(one, "Naive", by_keys(item))["forecast"].sum()
+        theirs = forecasts.list_forecasts(other, "WindowAverage", by_keys(item))["forecast"].head(4).sum()
         assert frame.loc[item, "forecast"] == pytest.approx(ours)
         assert frame.loc[item, "other"] == pytest.approx(theirs)
         assert frame.loc[item, "difference"] == pytest.approx(theirs - ours)
@@ -69,9 +69,9 @@ def test_run_is_measured_against_later_actuals(
     assert (row["n_items"], row["n_weeks"]) == (3, 3)
     later = run(newer, 3, **spec())
     y = np.array(
-        [forecasts.view(later, "Naive", only(f"item{i}")).history["unit_sales"].tail(3) for i in (1, 2, 3)], float
+        [forecasts.view(later, "Naive", by_keys(f"item{i}")).history["unit_sales"].tail(3) for i in (1, 2, 3)], float
     )
-    f = np.array([forecasts.view(job, "Naive", only(f"item{i}")).forecast["forecast"].head(3) for i in (1, 2, 3)])
+    f = np.array([forecasts.view(job, "Naive", by_keys(f"item{i}")).forecast["forecast"].head(3) for i in (1, 2, 3)])
     assert row["wape"] == pytest.approx(np.abs(f - y).sum() / y.sum())
     assert row["bias"] == pytest.approx((f - y).sum() / y.sum())
     assert 0 <= row["coverage_80"] <= row["coverage_95"] <= 1
@@ -96,9 +96,9 @@ def test_two_runs_are_measured_against_actuals_of_common_weeks(
     assert (row["n_items"], row["n_weeks"]) == (2, 2), "two items and two weeks are in both"
     later = run(datasets.get_dataset(newer.dataset_id), 3, **spec())
     keys = ("item2", "item3")
-    y = np.array([forecasts.view(later, "Naive", only(key)).history["unit_sales"].tail(3).head(2) for key in keys])
+    y = np.array([forecasts.view(later, "Naive", by_keys(key)).history["unit_sales"].tail(3).head(2) for key in keys])
     ours, theirs = (
-        np.array([forecasts.view(job, model, only(key)).forecast["forecast"].head(2) for key in keys])
+        np.array([forecasts.view(job, model, by_keys(key)).forecast["forecast"].head(2) for key in keys])
         for job, model in ((one, "Naive"), (other, "WindowAverage"))
     )
     assert row["sold"] == pytest.approx(y.sum())
@@ -124,10 +124,10 @@ def test_earlier_forecasts_are_measured_by_lag(
     last = run(newest, 3, **spec())
 
     def actuals(key: str) -> np.ndarray:
-        return forecasts.view(last, "Naive", only(key)).history["unit_sales"].to_numpy()
+        return forecasts.view(last, "Naive", by_keys(key)).history["unit_sales"].to_numpy()
 
     def forecast(job: Job, key: str, lag: int) -> float:
-        return forecasts.view(job, "Naive", only(key)).forecast["forecast"].iloc[lag - 1]
+        return forecasts.view(job, "Naive", by_keys(key)).forecast["forecast"].iloc[lag - 1]
 
     pairs = [(forecast(first, f"item{i}", 1), actuals(f"item{i}")[60]) for i in (1, 2, 3)]
     pairs += [(forecast(second, f"item{i}", 1), actuals(f"item{i}")[64]) for i in (2, 3)]

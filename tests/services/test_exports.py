@@ -25,7 +25,7 @@ from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.escaping import for_spreadsheet
 from fcst.export_formats import FILE_FORMATS
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.roles import RoleRules
 from fcst.services import accuracy, datasets, exports, jobs
@@ -96,7 +96,7 @@ def in_database(job: Job, unique_ids: list[str] | None = None) -> pd.DataFrame:
 
 def written(job: Job, file_format: str, unique_ids: list[str] | None = None) -> io.BytesIO:
     out = io.BytesIO()
-    exports.write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
+    exports.write_export(job, out, file_format, ALL_RUN_ITEMS if unique_ids is None else by_keys(*unique_ids))
     out.seek(0)
     return out
 

@@ -10,7 +10,7 @@ import pytest
 from fcst.attributes import ALL
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
-from fcst.filters import GroupSort, RunFilter, only
+from fcst.filters import GroupSort, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.records import Group
 from fcst.services import adjustments, datasets, forecasts, hierarchy, jobs
@@ -41,14 +41,14 @@ def groups(job: Job, by: str, **options: object) -> dict[str | None, Group]:
 def expected_group(job: Job, keys: Iterable[str]) -> Group:
     """Expected group, computed item by item."""
     keys = list(keys)
-    items = forecasts.list_items(job, MODEL, only(*keys))
+    items = forecasts.list_items(job, MODEL, by_keys(*keys))
     sold = last_year = forecast = final = abs_error = error = actual = 0.0
     down, up = ([0.0, 0.0], [0.0, 0.0]), ([0.0, 0.0], [0.0, 0.0])  # by level, Σd and Σd²
     for item in items:
         weeks = [week.unit_sales or 0.0 for week in datasets.item_history(job.dataset_id, item.unique_id)]
         sold += sum(weeks[-H:])
         last_year += sum(weeks[-52 : -52 + H])
-        view = forecasts.view(job, MODEL, only(item.unique_id))
+        view = forecasts.view(job, MODEL, by_keys(item.unique_id))
         total = view.forecast["forecast"].sum()
         forecast += total
         final += view.forecast["final"].sum()
@@ -92,7 +92,7 @@ QUITO = ("7|1", "7|2", "7|3|4", "9|1", "9|2", "9|3|4")
 
 def test_groups_are_sums_of_their_items(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=2)
-    adjustments.adjust(job, MODEL, only("9|2"), Change(week, week, units=500.0), "a fair", "Ana")
+    adjustments.adjust(job, MODEL, by_keys("9|2"), Change(week, week, units=500.0), "a fair", "Ana")
     by_city = groups(job, "city")
     assert list(by_city) == ["Quito", "Cuenca"], "largest forecast first"
     check(by_city["Quito"], expected_group(job, QUITO))
@@ -120,8 +120,8 @@ def test_drill_down_filters_by_parent_groups(job: Job) -> None:
 
 
 def test_group_of_one_item_has_its_interval(job: Job) -> None:
-    (group,) = hierarchy.list_groups(job, MODEL, ALL, only("7|1"), correlation=0.1)
-    view = forecasts.view(job, MODEL, only("7|1"))
+    (group,) = hierarchy.list_groups(job, MODEL, ALL, by_keys("7|1"), correlation=0.1)
+    view = forecasts.view(job, MODEL, by_keys("7|1"))
     assert group.hi["80"] == pytest.approx(view.forecast["hi_80"].sum())
     measured = hierarchy.list_groups(job, MODEL, ALL)[0]
     assert measured.lo["95"] <= measured.lo["80"] <= measured.forecast <= measured.hi["80"] <= measured.hi["95"]

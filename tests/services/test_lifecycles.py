@@ -11,7 +11,7 @@ import pytest
 
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
-from fcst.filters import Selection, only
+from fcst.filters import Selection, by_keys
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.services import accuracy, datasets, forecasts, jobs, lifecycles
 from fcst.specs import IngestSpec, JobSpec
@@ -256,5 +256,5 @@ def test_new_item_is_forecast_like_its_source_item(dataset: Dataset) -> None:
     assert borrowed["wk_end_dt"].tolist() == [week.wk_end_dt for week in history]
     assert borrowed["unit_sales"].tolist() == [2 * (week.unit_sales or 0) for week in history]
     assert forecasts.borrowed_history(jobs.get_job(job_id), "item1") is None
-    own = accuracy.measure(jobs.get_job(job_id), "model", only("new"), "Auto")
+    own = accuracy.measure(jobs.get_job(job_id), "model", by_keys("new"), "Auto")
     assert own.empty, "the new item has no own weeks to measure"

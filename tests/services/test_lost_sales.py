@@ -13,7 +13,7 @@ from fcst.compute.series import Series
 from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.records import ItemResult, LostSales
 from fcst.services import forecasts, jobs, lost_sales
 from fcst.specs import JobSpec
@@ -46,7 +46,7 @@ def test_suspected_weeks_count_as_zero_demand_by_default(dataset: Dataset) -> No
     totals = lost_sales.sum_lost_sales(job)
     assert (totals.n_items, totals.n_weeks, totals.units, totals.sold, totals.share) == (0, 0, 0, None, None)
     assert (totals.n_items_suspected, totals.n_weeks_suspected, totals.n_found) == (2, 5, 2)
-    (item,) = forecasts.list_items(job, "WindowAverage", only("item1"))
+    (item,) = forecasts.list_items(job, "WindowAverage", by_keys("item1"))
     assert (
         item.reason == "4 weeks without a sale look like stock-outs (2021-03-06 to 2021-03-27) and count as zero demand"
     )

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import Conflict, InputError
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.services import adjustments, forecasts, jobs, plan_sheets, plan_workbook
@@ -62,7 +62,11 @@ def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 
 def written(
-    job: Job, period: Period = Period.WEEK, which: RunFilter = EVERY, file_format: str = "xlsx", model: str = MODEL
+    job: Job,
+    period: Period = Period.WEEK,
+    which: RunFilter = ALL_RUN_ITEMS,
+    file_format: str = "xlsx",
+    model: str = MODEL,
 ) -> io.BytesIO:
     out = io.BytesIO()
     plan_workbook.write_plan(job, model, out, file_format, period, which)
@@ -107,7 +111,7 @@ def put(key: str, place: int, value: Any) -> Callable[[Worksheet], object]:
 
 
 def plan(job: Job, *items: str) -> np.ndarray:
-    return forecasts.view(job, MODEL, only(*items) if items else EVERY).forecast["final"].to_numpy()
+    return forecasts.view(job, MODEL, by_keys(*items) if items else ALL_RUN_ITEMS).forecast["final"].to_numpy()
 
 
 def week(job: Job, step: int) -> date:
@@ -133,13 +137,13 @@ def test_workbook_has_one_row_per_item_and_one_column_per_week(job: Job) -> None
     assert book["Plan"].auto_filter.ref == "A1:S4"
     assert [row[0] for row in rows] == ["item3", "item2", "item1"], "largest sellers first"
     for row in rows:
-        view = forecasts.view(job, MODEL, only(row[0]))
+        view = forecasts.view(job, MODEL, by_keys(row[0]))
         history = view.history["unit_sales"].to_numpy()
         assert row[6:] == pytest.approx(plan(job, row[0]), abs=1e-4)
         assert row[3:6] == pytest.approx([history[-52:-39].sum(), *[view.forecast["forecast"].sum()] * 2], abs=1e-3)
     head, *bounds = book["Bounds"].iter_rows(values_only=True)
     assert [row[2] for row in bounds[:4]] == ["lo_80", "hi_80", "lo_95", "hi_95"] and len(bounds) == 12
-    assert bounds[0][3:] == pytest.approx(forecasts.view(job, MODEL, only("item3")).forecast["lo_80"], abs=1e-3)
+    assert bounds[0][3:] == pytest.approx(forecasts.view(job, MODEL, by_keys("item3")).forecast["lo_80"], abs=1e-3)
     for sheet in book:
         assert not [cell for cells in sheet.iter_rows() for cell in cells if cell.data_type == "f"]
 
@@ -226,7 +230,7 @@ def test_edited_period_adds_up_exactly(job: Job, period: Period, units: float) -
 
 
 def test_unedited_file_changes_nothing(job: Job) -> None:
-    adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 13), percent=100 / 7), "a fair", "Ann")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, Change(week(job, 1), week(job, 13), percent=100 / 7), "a fair", "Ann")
     for period in Period:
         for file_format in ("xlsx", "csv"):
             upload = read(job, written(job, period, file_format=file_format))
@@ -255,7 +259,7 @@ def test_rows_and_columns_can_be_moved_deleted_and_added(job: Job) -> None:
 
 def test_changes_by_others_in_unedited_cells_are_kept(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5))
-    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 2), week(job, 3), units=9), "fair", "Bob")
+    adjustments.adjust(job, MODEL, by_keys("item1"), Change(week(job, 2), week(job, 3), units=9), "fair", "Bob")
     upload = read(job, file)
     assert [change.cell for change in upload.changes] == ["Plan!G4"] and not upload.meanwhile
     save_plan_file(job, MODEL, upload, "mine", "Ann")
@@ -268,7 +272,7 @@ def test_changes_by_others_in_edited_cells_are_a_conflict_until_confirmed(job: J
         put("item1", 1, 6)(sheet)
 
     file = edited(written(job), edit)
-    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    adjustments.adjust(job, MODEL, by_keys("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
     assert [(c.cell, c.before, c.after) for c in upload.meanwhile] == [("Plan!G4", 9, 5)] and len(upload.changes) == 2
     with pytest.raises(Conflict, match="changed 1 cell of the file since the download: Plan!G4"):
@@ -284,7 +288,7 @@ def test_changes_by_others_in_edited_cells_are_a_conflict_until_confirmed(job: J
 
 def test_change_between_preview_and_saving_is_a_conflict(job: Job) -> None:
     upload = after(job, put("item1", 0, 5))
-    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    adjustments.adjust(job, MODEL, by_keys("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     with pytest.raises(Conflict, match="by Bob: fair"):
         save_plan_file(job, MODEL, upload, "mine", "Ann")
     assert plan(job, "item1")[0] == 9
@@ -292,7 +296,7 @@ def test_change_between_preview_and_saving_is_a_conflict(job: Job) -> None:
 
 def test_file_without_the_hidden_sheet_is_compared_with_the_current_plan(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5), is_bare=True)
-    adjustments.adjust(job, MODEL, only("item2"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    adjustments.adjust(job, MODEL, by_keys("item2"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
     assert [c.cell for c in upload.changes] == ["Plan!G3", "Plan!G4"] and not upload.meanwhile
     assert "compared with the current plan" in upload.remarks[0]

@@ -23,8 +23,8 @@ from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from tests.computed_runs import run
 from tests.conftest import fail_batch, wait_until
+from tests.engine.helpers import check_items
 from tests.engine.large_jobs import large_job, large_template
-from tests.engine.seen import check_items
 from tests.store.old_versions import tables
 
 __all__ = ["large_job", "large_template"]  # fixtures

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from fcst.attention import ABC, XYZ
-from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, RunOrder, RunSort, Selection, by_keys
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.records import RunItem
@@ -96,7 +96,7 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
     for item in source.sample([i for i in forecasts.list_items(job, MODEL) if i.outcome == "completed"], 20):
         week = LAST + timedelta(weeks=source.randint(1, H))
         adjustments.adjust(
-            job, MODEL, only(item.unique_id), Change(week, week, units=source.randint(0, 9)), "why", "Ann"
+            job, MODEL, by_keys(item.unique_id), Change(week, week, units=source.randint(0, 9)), "why", "Ann"
         )
     return jobs.get_job(job_id)
 
@@ -202,11 +202,11 @@ def test_filters_and_totals_match_a_loop(job: Job) -> None:
         if number % 10 == 0:
             check_sum(job, which, expected)
     assert len(sizes) > 25
-    check_sum(job, EVERY, items)
+    check_sum(job, ALL_RUN_ITEMS, items)
 
 
 def check_sum(job: Job, which: RunFilter, expected: list[RunItem]) -> None:
-    view, named = forecasts.view(job, MODEL, which), forecasts.view(job, MODEL, only(*keys_of(expected)))
+    view, named = forecasts.view(job, MODEL, which), forecasts.view(job, MODEL, by_keys(*keys_of(expected)))
     done = [item for item in expected if item.outcome == "completed"]
     assert view.n_items == len(done) and view.n_fallback == sum(bool(item.is_fallback) for item in done)
     assert view.forecast["forecast"].sum() == sum(item.forecast or 0 for item in done)
@@ -252,14 +252,16 @@ def test_pages_and_positions_follow_the_order(job: Job, sort: RunSort, is_revers
         assert forecasts.place_of(job, MODEL, which, order, whole[place].unique_id) == place
     other = next(item for item in forecasts.list_items(job, MODEL) if not matches(item, which))
     assert forecasts.place_of(job, MODEL, which, order, other.unique_id) is None
-    assert forecasts.place_of(job, MODEL, EVERY, order, "no such item") is None
+    assert forecasts.place_of(job, MODEL, ALL_RUN_ITEMS, order, "no such item") is None
 
 
 def test_heaviest_options_match_the_run(job: Job) -> None:
     assert forecasts.list_options(job, MODEL)["heaviest"] == sorted(set(HEAVIEST))
 
 
-@pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", reasons=("new",))])
+@pytest.mark.parametrize(
+    "which", [ALL_RUN_ITEMS, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", reasons=("new",))]
+)
 def test_history_of_many_items_equals_history_of_few(
     job: Job, which: RunFilter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,7 +305,7 @@ def test_export_of_a_filter_equals_export_of_its_items(job: Job, which: RunFilte
         exports.write_export(job, out, "csv", which, MODEL)
         return out.getvalue()
 
-    assert written(which) == written(only(*keys))
+    assert written(which) == written(by_keys(*keys))
     assert f"_{len(keys)}-items_" in exports.file_name(job, "csv", which, MODEL)
 
 

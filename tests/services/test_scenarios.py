@@ -13,7 +13,7 @@ import pytest
 from fcst.dataset_records import Dataset
 from fcst.drivers import DriverKind
 from fcst.errors import Conflict, InputError, NotAllowed, NotFound
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, by_keys
 from fcst.job_records import Job
 from fcst.roles import Actor, Scope
 from fcst.scenarios import ChangeHow, DriverChange, Scenario
@@ -45,21 +45,21 @@ def change(job: Job, driver: str, first: int, last: int, value: float, how: Chan
     return DriverChange(driver, week(job, first), week(job, last), how, value)
 
 
-def scenario(job: Job, *changes: DriverChange, name: str = "Carnival", which: RunFilter = EVERY) -> Scenario:
+def scenario(job: Job, *changes: DriverChange, name: str = "Carnival", which: RunFilter = ALL_RUN_ITEMS) -> Scenario:
     made = scenarios.create_scenario(job, name, "Ana")
     for one in changes:
         made = scenarios.add_change(job, made.scenario_id, one, which, "Ana")
     return made
 
 
-def units(job: Job, found: Scenario, which: RunFilter = EVERY, model: str = MODEL) -> np.ndarray:
+def units(job: Job, found: Scenario, which: RunFilter = ALL_RUN_ITEMS, model: str = MODEL) -> np.ndarray:
     """(H,) plan in a scenario."""
     plan = forecasts.view(job, model, which).forecast.set_index("wk_end_dt")["final"]
     changed = scenarios.sums(job, model, which, [found]).set_index("wk_end_dt")["change1"]
     return (plan + changed.reindex(plan.index).fillna(0.0)).to_numpy()
 
 
-def final(job: Job, which: RunFilter = EVERY, model: str = MODEL) -> np.ndarray:
+def final(job: Job, which: RunFilter = ALL_RUN_ITEMS, model: str = MODEL) -> np.ndarray:
     return forecasts.view(job, model, which).forecast["final"].to_numpy()
 
 
@@ -75,7 +75,7 @@ def test_run_without_drivers_has_no_changeable_drivers(load_dataset: Callable[..
     assert scenarios.changeable_drivers(plain) == []
     made = scenarios.create_scenario(plain, "Carnival", "Ana")
     with pytest.raises(InputError, match="learnt no effect of 'promo'"):
-        scenarios.add_change(plain, made.scenario_id, change(plain, "promo", 1, 1, 1.0), EVERY, "Ana")
+        scenarios.add_change(plain, made.scenario_id, change(plain, "promo", 1, 1, 1.0), ALL_RUN_ITEMS, "Ana")
 
 
 @pytest.mark.few(1)
@@ -122,15 +122,15 @@ def test_changes_apply_in_order_and_are_removed_one_by_one(job: Job) -> None:
     np.testing.assert_allclose(units(job, remaining), units(job, alone))
     empty = scenarios.remove_change(job, remaining.scenario_id, remaining.changes[0].change_id)
     np.testing.assert_allclose(units(job, empty), final(job))
-    assert scenarios.list_items(job, MODEL, EVERY, [empty]) == []
+    assert scenarios.list_items(job, MODEL, ALL_RUN_ITEMS, [empty]) == []
 
 
 def test_copy_is_independent(job: Job) -> None:
-    first = scenario(job, change(job, "promo", 1, 1, 1.0), which=only("item1"))
+    first = scenario(job, change(job, "promo", 1, 1, 1.0), which=by_keys("item1"))
     copy = scenarios.create_scenario(job, "More", "Bea", copy_of=first.scenario_id)
     assert [one.change for one in copy.changes] == [one.change for one in first.changes]
-    copy = scenarios.add_change(job, copy.scenario_id, change(job, "promo", 1, 1, 1.0), only("item2"), "Bea")
-    rows = scenarios.list_items(job, MODEL, EVERY, [first, copy])
+    copy = scenarios.add_change(job, copy.scenario_id, change(job, "promo", 1, 1, 1.0), by_keys("item2"), "Bea")
+    rows = scenarios.list_items(job, MODEL, ALL_RUN_ITEMS, [first, copy])
     changed = {row.unique_id: tuple(round(each / row.plan, 3) > 1 for each in row.units) for row in rows}
     one_more = {key: value for key, value in changed.items() if value != (False, False)}
     assert set(one_more) <= {"item1", "item2"} and all(is_changed for _, is_changed in one_more.values())
@@ -142,14 +142,14 @@ def test_copy_is_independent(job: Job) -> None:
 
 def test_scenario_is_applied_to_the_plan_and_undone(job: Job) -> None:
     raised = Change(week(job, 1), week(job, 1), percent=50.0)
-    adjustments.adjust(job, MODEL, EVERY, raised, "a fair", "Ana")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, raised, "a fair", "Ana")
     before = final(job)
     found = scenario(job, change(job, "promo", 1, 2, 1.0), change(job, "open", 4, 4, 1.0))
     wanted = units(job, found)
     assert wanted[3] > 100 > before[3] == 0, "a closed week opens"
     number = scenarios.take_over(job, MODEL, found.scenario_id, "the fair has a promotion", "Bea")
     np.testing.assert_allclose(final(job), wanted)
-    (made, _) = adjustments.list_adjustments(job, EVERY, MODEL)
+    (made, _) = adjustments.list_adjustments(job, ALL_RUN_ITEMS, MODEL)
     assert (made.scope, made.reason, made.made_by) == ("scenario Carnival", "the fair has a promotion", "Bea")
     adjustments.undo(number, "Bea")
     np.testing.assert_allclose(final(job), before)
@@ -158,14 +158,14 @@ def test_scenario_is_applied_to_the_plan_and_undone(job: Job) -> None:
 def test_plan_changed_meanwhile_is_a_conflict(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 1, 1.0))
     seen = adjustments.last_change(job.job_id)
-    adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 1), percent=5.0), "a fair", "Ana")
+    adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, Change(week(job, 1), week(job, 1), percent=5.0), "a fair", "Ana")
     with pytest.raises(Conflict, match="a fair"):
         scenarios.take_over(job, MODEL, found.scenario_id, "promotion", "Bea", seen)
 
 
 def test_scenario_changed_meanwhile_is_a_conflict(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 1, 1.0))
-    scenarios.add_change(job, found.scenario_id, change(job, "promo", 2, 2, 1.0), EVERY, "Bea")
+    scenarios.add_change(job, found.scenario_id, change(job, "promo", 2, 2, 1.0), ALL_RUN_ITEMS, "Bea")
     with pytest.raises(Conflict, match="Carnival"):
         stored.add_change(found, change(job, "promo", 3, 3, 1.0), ["item1"], "item 1", "Ana", [])
     assert len(scenarios.get_scenario(job, found.scenario_id).changes) == 2
@@ -189,7 +189,7 @@ def test_scenario_changed_meanwhile_is_a_conflict(job: Job) -> None:
 def test_invalid_change_is_refused(job: Job, wanted: tuple, message: str) -> None:
     found = scenario(job)
     with pytest.raises(InputError, match=message):
-        scenarios.add_change(job, found.scenario_id, change(job, *wanted), EVERY, "Ana")
+        scenarios.add_change(job, found.scenario_id, change(job, *wanted), ALL_RUN_ITEMS, "Ana")
     assert scenarios.get_scenario(job, found.scenario_id).changes == ()
 
 
@@ -202,7 +202,7 @@ def test_scenario_needs_a_unique_name_and_a_change(job: Job) -> None:
     with pytest.raises(InputError, match="does not change any week"):
         scenarios.take_over(job, MODEL, found.scenario_id, "why", "Ana")
     with pytest.raises(InputError, match="None of these items"):
-        scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0), only("none"), "Ana")
+        scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0), by_keys("none"), "Ana")
 
 
 def test_read_scope_cannot_change_scenarios(job: Job) -> None:
@@ -232,7 +232,7 @@ def test_files_have_the_plan_and_two_scenarios(job: Job) -> None:
     first = scenario(job, change(job, "promo", 1, 1, 1.0))
     second = scenario(job, change(job, "price", 2, 3, -10.0, ChangeHow.PERCENT), name="=HYPERLINK(1)")
     chosen = [first, second]
-    text = content(job, "csv", EVERY, chosen).decode()
+    text = content(job, "csv", ALL_RUN_ITEMS, chosen).decode()
     assert text.startswith("unique_id,name,wk_end_dt,plan,Carnival,'=HYPERLINK(1)\n")
     rows = pd.read_csv(io.StringIO(text))
     assert len(rows) == 6 * H
@@ -240,19 +240,19 @@ def test_files_have_the_plan_and_two_scenarios(job: Job) -> None:
     np.testing.assert_allclose(by_week["plan"], final(job), atol=0.01)
     for column, one in (("Carnival", first), ("'=HYPERLINK(1)", second)):
         np.testing.assert_allclose(by_week[column], units(job, one), atol=0.01)
-    book = openpyxl.load_workbook(io.BytesIO(content(job, "xlsx", only("item2"), chosen)))
+    book = openpyxl.load_workbook(io.BytesIO(content(job, "xlsx", by_keys("item2"), chosen)))
     assert book.sheetnames == ["Scenarios", "Changes"]
     header, *cells = book["Scenarios"].iter_rows(values_only=True)
     assert header == ("unique_id", "name", "wk_end_dt", "plan", "Carnival", "=HYPERLINK(1)")
     assert all(cell.data_type != "f" for row in book["Scenarios"] for cell in row)
-    np.testing.assert_allclose([row[4] for row in cells], units(job, first, only("item2")), atol=0.01)
+    np.testing.assert_allclose([row[4] for row in cells], units(job, first, by_keys("item2")), atol=0.01)
     assert [row[:2] for row in book["Changes"].iter_rows(min_row=2, values_only=True)] == [
         ("Carnival", "promo"),
         ("=HYPERLINK(1)", "price"),
     ]
-    assert scenario_file_name(job, MODEL, "csv", EVERY, [first]).endswith("_scenarios_Carnival_all-items.csv")
+    assert scenario_file_name(job, MODEL, "csv", ALL_RUN_ITEMS, [first]).endswith("_scenarios_Carnival_all-items.csv")
     with pytest.raises(InputError, match="no format 'pdf'"):
-        open_scenarios(job, MODEL, "pdf", EVERY, chosen)
+        open_scenarios(job, MODEL, "pdf", ALL_RUN_ITEMS, chosen)
 
 
 def test_scenarios_are_deleted_with_their_run(job: Job) -> None:

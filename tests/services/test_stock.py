@@ -15,7 +15,7 @@ from fcst.compute.demand import describe_demand
 from fcst.compute.stock import SumErrors, lumps, scaled_errors, stock_of, variances
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
-from fcst.filters import only
+from fcst.filters import by_keys
 from fcst.job_records import Job
 from fcst.services import adjustments, datasets, jobs, stock, stock_settings
 from fcst.services.adjustments import Change
@@ -100,7 +100,7 @@ def test_figures_match_table_rows(job: Job) -> None:
 def test_pages_and_filters_return_the_same_figures(job: Job) -> None:
     every = stock.list_stock(job, MODEL, overrides=OVERRIDES)
     assert stock.list_stock(job, MODEL, limit=2, skip=3, overrides=OVERRIDES) == every[3:5]
-    assert stock.list_stock(job, MODEL, only("item2", "item5"), overrides=OVERRIDES) == [every[2], every[5]]
+    assert stock.list_stock(job, MODEL, by_keys("item2", "item5"), overrides=OVERRIDES) == [every[2], every[5]]
     first, last = stock.list_page(job, MODEL, None, 0, 5, OVERRIDES)
     rest, end = stock.list_page(job, MODEL, None, last or 0, 5, OVERRIDES)
     assert first + rest == every and end is None
@@ -119,7 +119,7 @@ def test_adjusted_weeks_change_demand_only(job: Job) -> None:
     before = by_key(stock.list_stock(job, MODEL, overrides=OVERRIDES))
     second = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(
-        job, MODEL, only("item3"), Change(second, second + timedelta(weeks=3), units=500), "a fair", "Ana"
+        job, MODEL, by_keys("item3"), Change(second, second + timedelta(weeks=3), units=500), "a fair", "Ana"
     )
     after = by_key(stock.list_stock(job, MODEL, overrides=OVERRIDES))
     changed = after.pop("item3")
@@ -130,13 +130,13 @@ def test_adjusted_weeks_change_demand_only(job: Job) -> None:
 
 
 def test_undefined_figures_have_a_reason(job: Job) -> None:
-    (without,) = stock.list_stock(job, MODEL, only("item1"))
+    (without,) = stock.list_stock(job, MODEL, by_keys("item1"))
     assert (without.lead_time_days, without.review_period_days, without.service_level) == (None, 7, 0.95)
     assert without.reason == "No lead time is set." and without.demand is without.safety_stock is None
-    (longer,) = stock.list_stock(job, MODEL, only("item1"), overrides=StockSettings(36))
+    (longer,) = stock.list_stock(job, MODEL, by_keys("item1"), overrides=StockSettings(36))
     assert longer.reason == "Lead time and review period are 43 days, longer than the horizon of 42 days."
     assert longer.reorder_point is None and not longer.is_measured
-    (whole,) = stock.list_stock(job, MODEL, only("item1"), overrides=StockSettings(35))
+    (whole,) = stock.list_stock(job, MODEL, by_keys("item1"), overrides=StockSettings(35))
     assert whole.reason is None and whole.reorder_point is not None
 
 
@@ -187,7 +187,7 @@ def test_smallest_group_takes_precedence_and_missing_values_come_from_larger_one
     }
     assert found["item1"] == (21, 0, 0.8) and found["item2"] == (14, 0, 0.8) and found["item5"] == (14, 0, 0.9)
     stock_settings.remove_settings(dataset.dataset_id, [GroupSettings("family", "F", StockSettings())])
-    (five,) = stock.list_stock(job, MODEL, only("item5"))
+    (five,) = stock.list_stock(job, MODEL, by_keys("item5"))
     assert (five.lead_time_days, five.review_period_days, five.service_level) == (7, 7, 0.9)
     with pytest.raises(NotFound, match="No settings are saved for F"):
         stock_settings.remove_settings(dataset.dataset_id, [GroupSettings("family", "F", StockSettings())])

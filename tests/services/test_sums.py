@@ -11,7 +11,7 @@ import pytest
 from fcst.compute import metrics
 from fcst.compute.accuracy import measure
 from fcst.compute.aggregation import ErrorCorrelation, ForecastSum, shrink_correlation
-from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
+from fcst.filters import ALL_RUN_ITEMS, RunFilter, RunOrder, RunSort, Selection, by_keys
 from fcst.job_records import Job
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult
@@ -136,7 +136,7 @@ def make(n_kept: int) -> RandomRun:
         batches = [row["batch_id"] for row in cur.fetchall()]
         assert len(batches) == 2
         for batch_id in batches[:n_kept]:
-            kept.keep_sums(cur, dataset_id, job_id, batch_id, LEVEL)
+            kept.store_sums(cur, dataset_id, job_id, batch_id, LEVEL)
     job = jobs.get_job(job_id)
     refresh_run(job_id)
     return RandomRun(job, items, windows)
@@ -225,7 +225,7 @@ def test_accuracy_by_horizon_equals_metrics_by_step(made: RandomRun) -> None:
 
 def test_items_have_metrics_of_their_windows_and_are_sorted_by_them(made: RandomRun) -> None:
     wapes = {}
-    for item in forecasts.list_items(made.job, MODEL, EVERY, RunOrder(RunSort.WAPE)):
+    for item in forecasts.list_items(made.job, MODEL, ALL_RUN_ITEMS, RunOrder(RunSort.WAPE)):
         own = [w for w in made.windows if (w.item, w.model) == (item.unique_id, MODEL)]
         expected = expected_of(own) if own else {"wape": NAN, "bias": NAN}
         wapes[item.unique_id] = expected["wape"]
@@ -272,7 +272,8 @@ def test_error_correlation_uses_all_windows(made: RandomRun, block_bytes: int, m
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
-    "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(reasons=("fallback",))]
+    "which",
+    [ALL_RUN_ITEMS, RunFilter(families=("family 1",)), by_keys("i03", "i08", "i20"), RunFilter(reasons=("fallback",))],
 )
 def test_interval_of_a_total_follows_from_its_items(made: RandomRun, which: RunFilter) -> None:
     keys = [item.unique_id for item in forecasts.list_items(made.job, MODEL, which)]
@@ -295,7 +296,7 @@ def test_interval_of_a_total_follows_from_its_items(made: RandomRun, which: RunF
 
 @pytest.mark.few(1)
 def test_total_of_one_item_has_its_interval(made: RandomRun) -> None:
-    view, record = forecasts.view(made.job, MODEL, only("i08")), made.forecast("i08")
+    view, record = forecasts.view(made.job, MODEL, by_keys("i08")), made.forecast("i08")
     np.testing.assert_allclose(view.forecast["lo_95"], record.lo[1], atol=1e-9)
     np.testing.assert_allclose(view.forecast["hi_80"], record.hi[0])
 

@@ -13,7 +13,7 @@ from fcst.errors import ConfigError
 from fcst.services import supervision
 from fcst.settings import load_settings
 from tests.conftest import wait_until
-from tests.engine.seen import workers_of
+from tests.engine.helpers import workers_of
 
 
 @pytest.fixture

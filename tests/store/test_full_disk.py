@@ -34,7 +34,7 @@ from fcst.terminal import DONE, FAILED, REFUSED
 from fcst.ui import downloads
 from tests.conftest import wait_until, write_sales
 from tests.databases import url
-from tests.engine.seen import check_items, finish, reasons_of, submit
+from tests.engine.helpers import check_items, finish, reasons_of, submit
 from tests.servers import load_here, read, work
 from tests.store.old_versions import LATEST, leave, tables
 

@@ -57,7 +57,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM
-    | {"services", "compute.models", "charts", "api.routes", "api.callers", "api.request_checks", "api.problems"},
+    | {
+        "services",
+        "compute.models",
+        "charts",
+        "api.routes",
+        "api.authentication",
+        "api.request_checks",
+        "api.problems",
+    },
     "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
     "app": BOTTOM | {"ui"},
     "terminal": BOTTOM | {"services"},

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fcst.ingest.column_names import Meaning, meaning_of, words
 from fcst.ingest.proposal import Draft, RowFilter
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
-from fcst.specs import MADE_UP
+from fcst.specs import PLACEHOLDERS
 
 LEAST_ROWS = 3  # of a kind of line, needed to conclude that it never has an item
 MAX_VALUES = 20  # distinct values of a column with row types
@@ -72,7 +72,7 @@ def _lines_of_items(draft: Draft) -> None:
     """A column of line types, some of which never have an item or units: order headers, payments, taxes."""
     if draft.row_filter is not None or not (draft.mapping["item"] and draft.mapping["sales"]):
         return
-    needed = [name for role in ("item", "sales") for name in draft.mapping[role] if name not in MADE_UP]
+    needed = [name for role in ("item", "sales") for name in draft.mapping[role] if name not in PLACEHOLDERS]
     is_whole = [all(cells) for cells in draft.columns.rows(needed)]
     for name in draft.free():
         values = _few_values(draft, name)

@@ -8,7 +8,7 @@ from fcst.ingest.date_texts import has_clock
 from fcst.ingest.number_texts import are_negative, as_number, find_decimal
 from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
-from fcst.specs import EACH_ROW, MADE_UP, MONEY, WIDE
+from fcst.specs import EACH_ROW, MONEY, PLACEHOLDERS, WIDE
 
 _DAYS_WITH_COMMA = ("%d.%m.%Y", "%d.%m.%y")  # formats of locales with a decimal comma
 LEAST_ITEMS = 3  # needed to prove that a column named as a price contains values
@@ -77,8 +77,8 @@ def _money(draft: Draft) -> None:
 
 def _are_values(draft: Draft, name: str) -> bool:
     """Whether a column named as a price grows with an item's units, so that it is the value of the row."""
-    (units, *_), keys = draft.mapping["sales"], [key for key in draft.mapping["item"] if key not in MADE_UP]
-    if units in MADE_UP:
+    (units, *_), keys = draft.mapping["sales"], [key for key in draft.mapping["item"] if key not in PLACEHOLDERS]
+    if units in PLACEHOLDERS:
         return False
     decimal = find_decimal(draft.columns.cells(name)).decimal
     amounts: dict[tuple[str, ...], dict[float, float]] = {}

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from fcst.errors import InputError
-from fcst.ingest import doubts, heads
+from fcst.ingest import anomalies, heads
 from tests.unit.ingest.conftest import Weekly, load, refusal
 
 SUNDAY = date(2024, 1, 7)
@@ -503,9 +503,9 @@ def test_incomplete_last_day_is_reported(file: Path) -> None:
 
 
 def test_jump_in_the_level_is_reported(file: Path) -> None:
-    weeks = 2 * doubts.USUAL_WEEKS
+    weeks = 2 * anomalies.USUAL_WEEKS
     body = [
-        f"{SUNDAY + timedelta(days=7 * week)},{item},{(5 + n) * (12 if week >= doubts.USUAL_WEEKS else 1)}"
+        f"{SUNDAY + timedelta(days=7 * week)},{item},{(5 + n) * (12 if week >= anomalies.USUAL_WEEKS else 1)}"
         for week in range(weeks)
         for n, item in enumerate(ITEMS)
     ]

@@ -153,7 +153,7 @@ def run_job(dataset: Dataset, n_items: int, models: tuple[str, ...] = MODELS, **
     return job
 
 
-AS_IF_RUN = Path(__file__).with_name("as_if_run.sql")
+AS_IF_RUN = Path(__file__).with_name("simulated_run.sql")
 ELSEWHERE = "0b8ef3a0-53b5-4d0b-9a50-1f8f1f7c0001"  # id of a simulated supervisor on another machine
 
 
@@ -192,7 +192,7 @@ def make_run(
             values,
         )
         for row in cur.fetchall():
-            accuracy.keep_sums(cur, dataset.dataset_id, job_id, row["batch_id"], spec.level)
+            accuracy.store_sums(cur, dataset.dataset_id, job_id, row["batch_id"], spec.level)
     return job_id
 
 

@@ -1,6 +1,6 @@
 """Cost of inspecting files, and of recognising their columns in a load.
 
-    python tests/benchmarks/looks.py [FILE …] [--rows 10000000] [--pairs 3]
+    python tests/benchmarks/inspection.py [FILE …] [--rows 10000000] [--pairs 3]
 
 Each FILE is inspected three times (sample, proposal, plan); the median is printed. Goal: 0.5 s for any file. Then a
 file in Favorita's layout with `--rows` rows is read completely, in pairs: with all columns and formats recognised, and

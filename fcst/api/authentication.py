@@ -51,7 +51,7 @@ class RequestCounts(MemoryStorage):
             self.reset()
 
 
-class Callers:
+class Authentication:
     """Middleware that authenticates API requests and limits their rate.
 
     Parameters
