@@ -34,9 +34,9 @@ class Thresholds:
     ----------
     worse_by
         excess of the backtest error over that of last year's sales, as a fraction of the latter.
-    one_sided
+    bias_ratio
         tracking signal from 0 to 1: sum of the backtest errors ÷ sum of their absolute values.
-    far
+    plan_change
         difference of the final plan from the same weeks of last year, as a fraction of these.
     outside_weeks
         weeks since the last run with sales outside its widest interval.
@@ -47,8 +47,8 @@ class Thresholds:
     """
 
     worse_by: float = 0.05
-    one_sided: float = 0.7
-    far: float = 0.5
+    bias_ratio: float = 0.7
+    plan_change: float = 0.5
     outside_weeks: float = 1
     shift: float = 0.3
     x_below: float = 0.25

@@ -145,7 +145,7 @@ class Batch:
         host and process of the supervisor that runs it, or ran it last.
     seconds
         duration of its last attempt so far.
-    item_in_hand, model_in_hand
+    current_item, current_model
         item and model being computed, if the task records them.
     """
 
@@ -160,8 +160,8 @@ class Batch:
     n_cancelled: int
     seconds: float | None
     error: str | None
-    item_in_hand: str | None
-    model_in_hand: str | None
+    current_item: str | None
+    current_model: str | None
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

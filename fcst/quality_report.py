@@ -125,7 +125,7 @@ class DroppedRows:
     """Numbers of dropped rows by reason; a row counts for the first reason that applies."""
 
     bad: int = 0
-    sifted: int = 0
+    filtered: int = 0
     totals: int = 0
     no_records: int = 0
     odd_dates: int = 0
@@ -278,7 +278,7 @@ class ReadingReport:
     ----------
     source
         names of the first files.
-    n_sifted
+    n_filtered
         rows that do not match the row filter.
     totals, n_totals
         keys of rows that are totals, such as Total, and number of these rows; they are ignored.
@@ -293,7 +293,7 @@ class ReadingReport:
     files: tuple[FileRead, ...] = ()
     other_files: tuple[str, ...] = ()
     n_rows: int
-    n_sifted: int = 0
+    n_filtered: int = 0
     totals: tuple[str, ...] = ()
     n_totals: int = 0
     no_records: tuple[str, ...] = ()
@@ -346,7 +346,7 @@ class ReportCounts(ReadingReport):
     version: int = VERSION
     content: str = ""
     duplicates: Duplicates = Duplicates()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     has_promo_column: bool
     is_weekly: bool = False

@@ -187,7 +187,7 @@ class IngestSpec:
         weekday on which weeks end; empty: Saturday, or the weekday of weekly data.
     skip_bad
         load the valid rows of a file that also has rows which cannot be read.
-    seen
+    fingerprint
         fingerprint of the inspected files of a plan; changed files are refused. Empty: not checked.
     is_upload
         the paths are fcst's own copies of an upload, deleted when the ingest has ended.
@@ -197,7 +197,7 @@ class IngestSpec:
         dataset to load drivers for, as from a promotion plan; 0: the files are sales.
     then_run
         submit a run of all items with the defaults after the load.
-    asked_by
+    requested_by
         user who requested the load; empty if not needed.
     """
 
@@ -217,12 +217,12 @@ class IngestSpec:
     odd_dates: str = ""
     week_end: str = ""
     skip_bad: bool = False
-    seen: str = ""
+    fingerprint: str = ""
     is_upload: bool = False
     is_from_shell: bool = False
     plan_of: int = 0
     then_run: bool = False
-    asked_by: str = ""
+    requested_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.paths:

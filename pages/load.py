@@ -77,7 +77,7 @@ def main() -> None:
         if missing:
             raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose a column for each.")
         with confirm, st.spinner("Submitting …"):
-            request = replace(spec, seen=inspection.seen, then_run=clicked == "load_and_run")
+            request = replace(spec, fingerprint=inspection.fingerprint, then_run=clicked == "load_and_run")
             ingest_id = request_load(request, name=name, mapping=mapping, **formats, **rules)
     except FcstError as exc:
         st.session_state["load_refused"] = exc

@@ -235,8 +235,8 @@ CREATE TABLE fcst_app.batch_status (
     finished_at timestamp with time zone,
     error text,
     touched_at timestamp with time zone,
-    item_in_hand text COLLATE pg_catalog."C",
-    model_in_hand text,
+    current_item text COLLATE pg_catalog."C",
+    current_model text,
     is_summed boolean DEFAULT false NOT NULL,
     is_learning boolean DEFAULT false NOT NULL,
     worked_s double precision DEFAULT 0 NOT NULL,
@@ -244,7 +244,7 @@ CREATE TABLE fcst_app.batch_status (
     CONSTRAINT batch_status_check1 CHECK ((((n_completed + n_failed) + n_cancelled) <= n_items)),
     CONSTRAINT batch_status_check2 CHECK (((finished_at IS NULL) OR (((n_completed + n_failed) + n_cancelled) = n_items))),
     CONSTRAINT batch_status_check3 CHECK (((n_items > 0) OR is_learning)),
-    CONSTRAINT batch_status_in_hand_check CHECK (((item_in_hand IS NULL) OR (stage = 'processing'::text))),
+    CONSTRAINT batch_status_current_item_check CHECK (((current_item IS NULL) OR (stage = 'processing'::text))),
     CONSTRAINT batch_status_stage_check CHECK ((stage = ANY (ARRAY['submitted'::text, 'learning'::text, 'obtaining_sales'::text, 'processing'::text, 'saving'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 

@@ -70,10 +70,10 @@ def undo(
 
 
 @router.post(
-    "/jobs/{job_id:number}/adjustments/drop-carried",
+    "/jobs/{job_id:number}/adjustments/undo-carried",
     summary="Undo all adjustments that were carried over from earlier runs",
 )
-def drop_carried(job_id: JobId, body: schemas.PlanChange | None = None) -> schemas.Dropped:
+def undo_carried(job_id: JobId, body: schemas.PlanChange | None = None) -> schemas.Dropped:
     job = jobs.get_job(job_id)
     model = jobs.choose_model(job, body.model if body else None)
-    return schemas.Dropped(n_adjustments=adjustments.drop_carried(job, model, author_name(body)))
+    return schemas.Dropped(n_adjustments=adjustments.undo_carried(job, model, author_name(body)))

@@ -14,7 +14,7 @@ from fcst.periods import Period
 from fcst.scenarios import ChangeHow
 from fcst.services.adjustments import MAX_NAME, MAX_REASON
 from fcst.services.plan_comparison import MAX_BAD
-from fcst.services.plan_upload import Meanwhile
+from fcst.services.plan_upload import ConflictPolicy
 from fcst.specs import MAX_HORIZON
 from fcst.states import Outcome
 
@@ -199,9 +199,9 @@ class PlanUploadOptions(PlanChange):
         Field(max_length=MAX_REASON, pattern=NO_ZERO_BYTE, description="Reason of the changes; required to save."),
     ] = ""
     skip_bad: Annotated[StrictBool, Field(description="Save the good cells if there are bad ones.")] = False
-    meanwhile: Annotated[
-        Meanwhile, Field(description="Cells that others changed since the download: refuse, keep or overwrite.")
-    ] = Meanwhile.REFUSE
+    on_conflict: Annotated[
+        ConflictPolicy, Field(description="Cells that others changed since the download: refuse, keep or overwrite.")
+    ] = ConflictPolicy.REFUSE
     last_change: Annotated[
         StrictInt | None,
         Field(
@@ -219,7 +219,7 @@ class CellChange(ResponseModel):
     cell: Annotated[str, Field(description="Cell in the file: `Plan!H17`; in CSV `H17`.")]
     before: Annotated[float, Field(description="Units in the current plan.")]
     after: float
-    changed_meanwhile: Annotated[bool, Field(description="Changed by others since the file was downloaded.")]
+    has_conflict: Annotated[bool, Field(description="Changed by others since the file was downloaded.")]
 
 
 class BadCell(ResponseModel):
@@ -252,13 +252,13 @@ class Thresholds(RequestModel):
         _Threshold,
         Field(description="Excess of the backtest error over the error of last year's sales; a fraction."),
     ] = Defaults.worse_by
-    one_sided: Annotated[
+    bias_ratio: Annotated[
         _Threshold, Field(description="Sum of backtest errors divided by the sum of absolute errors, from 0 to 1.")
-    ] = Defaults.one_sided
-    far: Annotated[
+    ] = Defaults.bias_ratio
+    plan_change: Annotated[
         _Threshold,
         Field(description="Relative difference of the final plan from the same weeks of last year; a fraction."),
-    ] = Defaults.far
+    ] = Defaults.plan_change
     outside_weeks: Annotated[
         _Threshold, Field(description="Number of weeks since the last run with sales outside its widest interval.")
     ] = Defaults.outside_weeks
@@ -277,7 +277,7 @@ class Thresholds(RequestModel):
 class ThresholdsRequest(Thresholds, Authored):
     """New thresholds of a dataset's name."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"far": 0.3, "who": "Ann"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"plan_change": 0.3, "who": "Ann"}]})
 
 
 class DriverChange(ResponseModel):
@@ -381,7 +381,7 @@ class ScenarioSums(BaseModel):
     items: list[ScenarioUnits]
 
 
-class TakeOverRequest(PlanChange):
+class ApplyRequest(PlanChange):
     reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
     last_change: Annotated[
         StrictInt | None,

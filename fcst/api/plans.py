@@ -76,7 +76,7 @@ def _read_upload(job_id: int, options: schemas.PlanUploadOptions, file: BinaryIO
     made = None
     if options.save:
         who = author_name(options)
-        made = plan_upload.save_plan_file(job, model, found, options.reason, who, options.skip_bad, options.meanwhile)
+        made = plan_upload.save_plan_file(job, model, found, options.reason, who, options.skip_bad, options.on_conflict)
     of_file = {name: getattr(found, name) for name in ("kind", "period", "n_rows", "n_items", "n_unchanged", "n_empty")}
     return {
         **of_file,

@@ -92,13 +92,13 @@ def sum_scenario(
 
 
 @router.post(
-    "/{scenario_id:number}/take-over",
+    "/{scenario_id:number}/apply",
     status_code=201,
     summary="Apply a scenario to the plan, as one adjustment",
     responses=problem_responses({409: "These weeks were changed since `last_change`"}),
 )
-def take_over(job_id: JobId, scenario_id: ScenarioId, body: schemas.TakeOverRequest) -> schemas.AdjustmentId:
+def apply_to_plan(job_id: JobId, scenario_id: ScenarioId, body: schemas.ApplyRequest) -> schemas.AdjustmentId:
     job = jobs.get_job(job_id)
     model = jobs.choose_model(job, body.model)
-    made = scenarios.take_over(job, model, scenario_id, body.reason, author_name(body), body.last_change)
+    made = scenarios.apply_to_plan(job, model, scenario_id, body.reason, author_name(body), body.last_change)
     return schemas.AdjustmentId(adjustment_id=made)

@@ -140,8 +140,8 @@ def _say_report(report: QualityReport) -> None:
         print_message(f"No change: same weekly sales as version {same}.")
     if report.n_totals:
         print_message(f"Left out {report.n_totals:,} rows of totals: {', '.join(report.totals)}.")
-    for doubt in report.doubts:
-        print_message(doubt)
+    for warning in report.warnings:
+        print_message(warning)
     cancelled = report.cancelled
     if cancelled.n_rows:
         done = "were left out" if cancelled.is_dropped else "were counted (--cancelled drop leaves them out)"

@@ -11,7 +11,7 @@ from fcst.export_formats import PLAN_FORMATS
 from fcst.periods import Period
 from fcst.terminal import DONE, add_command, add_json_argument, prepare, print_json, print_message, print_table
 
-MEANWHILE = ("refuse", "keep", "overwrite")
+ON_CONFLICT = ("refuse", "keep", "overwrite")
 
 
 def add_commands(commands: Any) -> None:
@@ -31,8 +31,8 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("--dry-run", action="store_true", help="show the changes without saving them")
     sub.add_argument("--skip-bad", action="store_true", help="save the valid cells of a file that also has bad cells")
     sub.add_argument(
-        "--meanwhile",
-        choices=MEANWHILE,
+        "--on-conflict",
+        choices=ON_CONFLICT,
         default="refuse",
         help="cells that others changed since the download: refuse the file, keep their values, or overwrite them "
         "(default: %(default)s)",
@@ -64,7 +64,7 @@ def _final_plan(args: argparse.Namespace) -> int:
 def _upload(args: argparse.Namespace) -> int:
     from fcst.services import identity, jobs
     from fcst.services.plan_comparison import count_cells
-    from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
+    from fcst.services.plan_upload import ConflictPolicy, read_plan_file, save_plan_file
 
     path = Path(args.upload)
     prepare()
@@ -99,9 +99,9 @@ def _upload(args: argparse.Namespace) -> int:
             )
         print_message(f"Would change: {count_cells(len(upload.changes))}. Nothing was saved.")
         return DONE
-    meanwhile = Meanwhile(args.meanwhile)
+    on_conflict = ConflictPolicy(args.on_conflict)
     made_by = identity.current().name
-    found["adjustment_id"] = save_plan_file(job, model, upload, args.reason, made_by, args.skip_bad, meanwhile)
+    found["adjustment_id"] = save_plan_file(job, model, upload, args.reason, made_by, args.skip_bad, on_conflict)
     _print(args, found)
     print_message(f"Saved as adjustment {found['adjustment_id']}.")
     return DONE
@@ -111,4 +111,4 @@ def _print(args: argparse.Namespace, found: dict[str, Any]) -> None:
     if args.json:
         print_json(found)
     elif found["changes"]:
-        print_table(map(vars, found["changes"]), "key", "period", "before", "after", "cell", "changed_meanwhile")
+        print_table(map(vars, found["changes"]), "key", "period", "before", "after", "cell", "has_conflict")

@@ -214,7 +214,7 @@ class Dispatcher:
 
     def _end(self, running: _Running, ending: Cause, reason: str) -> bool:
         """End an attempt that did not complete; False if this must be retried."""
-        running.log("broke_off", reason, logging.WARNING)
+        running.log("interrupted", reason, logging.WARNING)
         if running.job_id is not None:
             try:
                 return retry_policy.end_attempt(running.id, running.attempt, ending, reason)
@@ -292,7 +292,9 @@ class Dispatcher:
     def _report_problem(self) -> None:
         problem = self._pool.problem or _find_disk_problem()
         if problem != self._problem:
-            logs.event(log, logging.WARNING, "hindered", problem or "The problem is resolved.", worker=self.worker_id)
+            logs.event(
+                log, logging.WARNING, "supervisor_problem", problem or "The problem is resolved.", worker=self.worker_id
+            )
             workers.set_problem(self.worker_id, problem)
             self._problem = problem
 

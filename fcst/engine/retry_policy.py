@@ -43,10 +43,10 @@ def decide(held: HeldAttempt, cause: Cause, reason: str) -> AttemptEnd:
     if cause == Cause.UNRELATED or cause == Cause.LOST and not held.has_begun:
         return AttemptEnd(Stage.SUBMITTED, reason, held.tries)
     tries = held.tries + 1
-    if held.item_in_hand is not None and (cause == Cause.DIED or tries >= MAX_TRIES):
-        doing = f"fitting {held.model_in_hand}" if held.model_in_hand else "computing it"
+    if held.current_item is not None and (cause == Cause.DIED or tries >= MAX_TRIES):
+        doing = f"fitting {held.current_model}" if held.current_model else "computing it"
         failure = f"{reason} while {doing}"
-        return AttemptEnd(Stage.SUBMITTED, f"item {held.item_in_hand!r}: {failure}", 0, failure)
+        return AttemptEnd(Stage.SUBMITTED, f"item {held.current_item!r}: {failure}", 0, failure)
     if tries >= MAX_TRIES:
         return AttemptEnd(Stage.FAILED, f"gave up after {tries} tries: {reason}", tries)
     return AttemptEnd(Stage.SUBMITTED, reason, tries)

@@ -118,19 +118,19 @@ def run_learning(batch_id: int, attempt: int) -> None:
     attempts.save_learned(held, records)
 
 
-def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, current_item: str | None = None) -> None:
     """Save results. In a careful attempt, which saves single items, an item that cannot be saved fails alone."""
     try:
-        attempts.save(attempt, results, stage, item_in_hand)
+        attempts.save(attempt, results, stage, current_item)
     except (DatabaseUnreachable, StaleState):
         raise
     except StoreError as exc:
         if not (attempt.is_careful and results):
             raise
-        logs.event(log, logging.WARNING, "save_refused", exc.message, **attempt.ids)
+        logs.event(log, logging.WARNING, "save_rejected", exc.message, **attempt.ids)
         reason = f"its results could not be saved: {exc.message}"
         refused = [ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
-        attempts.save(attempt, refused, stage, item_in_hand)
+        attempts.save(attempt, refused, stage, current_item)
 
 
 def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learned], watchdog: Watchdog) -> ItemResult:
@@ -140,7 +140,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
     def on_progress(model: str) -> None:
         watchdog.set_model(model)
         if attempt.is_careful:
-            attempts.set_model_in_hand(attempt, model)
+            attempts.set_current_model(attempt, model)
 
     watchdog.begin(unique_id)
     try:
@@ -222,7 +222,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
         )
         if spec.plan_of:
             plan = _read_plan(spec, resources, on_progress)
-            drivers.insert_of_ingest(spec.plan_of, plan, spec.asked_by, ingest_id, run_token)
+            drivers.insert_of_ingest(spec.plan_of, plan, spec.requested_by, ingest_id, run_token)
         else:
             dataset_id = datasets.reserve_id()
             files = read_sales(spec, dataset_id, resources, on_progress)
@@ -230,7 +230,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             check_disk_space("the weekly sales in the database", BYTES_STORED * sum(sizes))
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
-                submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
+                submission.submit_after_load(ingest_id, dataset_id, spec.requested_by, settings)
     except (InputError, DiskFull, DatabaseFull) as exc:  # a retry would fail in the same way
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)

@@ -101,10 +101,10 @@ class Watchdog:
                 attempts.fail_learning(self._attempt, reason)
             else:
                 attempts.fail_item(self._attempt, unique_id, reason)
-            logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._attempt.ids)
+            logs.event(log, logging.WARNING, "item_limit_exceeded", reason, item=unique_id, **self._attempt.ids)
         except StaleState as exc:
             logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._attempt.ids)
         except StoreError as exc:  # the next attempt records each item, so the supervisor can fail it
             text = f"{reason}; this could not be saved: {exc.message}"
-            logs.event(log, logging.WARNING, "item_given_up", text, item=unique_id, **self._attempt.ids)
+            logs.event(log, logging.WARNING, "item_limit_exceeded", text, item=unique_id, **self._attempt.ids)
         os._exit(EXIT_CODE)

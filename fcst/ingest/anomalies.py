@@ -74,7 +74,7 @@ def odd_dates_error(con: Connection, rows: Rows, odd: list[date]) -> InputError:
 def describe_anomalies(con: Connection, groups: Groups, tallies: Tallies) -> tuple[str, ...]:
     """Warnings for the user about the data, a sentence each."""
     found = (_cut_last_day(con, groups, tallies.calendar), _jump(tallies))
-    return tuple(doubt for doubt in found if doubt)
+    return tuple(warning for warning in found if warning)
 
 
 def _cut_last_day(con: Connection, groups: Groups, calendar: Calendar) -> str:

@@ -129,7 +129,7 @@ def read_series(
     plan = look_at(spec, resources.folders, workspace).plan(spec)
     is_lines = any(part.is_lines for part in plan.parts)
     duplicates_of_kind = "drop" if is_lines and len(plan.parts) > 1 else "keep"
-    spec = replace(spec, seen="", duplicates=spec.duplicates or duplicates_of_kind)
+    spec = replace(spec, fingerprint="", duplicates=spec.duplicates or duplicates_of_kind)
     before = fingerprint(plan.sources)
     con = _connect(resources)
     name = plan.parts[0].table.name
@@ -152,11 +152,11 @@ def read_series(
         report = quality.describe(
             con, groups.rows, plan, spec, tallies, reading=reading, duplicates=duplicates, content=str(writer.content)
         )
-        report = replace(report, doubts=anomalies.describe_anomalies(con, groups, tallies))
+        report = replace(report, warnings=anomalies.describe_anomalies(con, groups, tallies))
         _check_unchanged(plan, before)
         weeks = DatasetWeeks(report.first_wk_end_dt, report.last_wk_end_dt, spec.week_end)
         drivers, remarks = read_sales_drivers(con, groups.rows, spec, weeks, workspace)
-        report = replace(report, doubts=(*report.doubts, *remarks))
+        report = replace(report, warnings=(*report.warnings, *remarks))
         attributes = summarise_attributes(con, described)
         files = SeriesFiles(*writer.finish(tallies), spec, report, drivers, attributes)
     except duckdb.Error as exc:
@@ -314,7 +314,7 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
     rows = groups.rows
     name = plan.parts[0].table.name if len(plan.parts) == 1 else f"{len(plan.parts)} files"
     totals, n_totals = count_totals(con, groups)
-    n_read, n_sifted, n_no_records, n_unusable = fetch_row(
+    n_read, n_filtered, n_no_records, n_unusable = fetch_row(
         con,
         f"""
         SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (WHERE pm = {SIFTED}), 0)::BIGINT,
@@ -332,7 +332,7 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
         files=tuple(describe_file(replace(part, table=readable.table)) for part, readable in rows.parts),
         other_files=tuple(plan.others[:50]),
         n_rows=n_read + rejected.n,
-        n_sifted=n_sifted - n_totals - (n_odd := _count_odd_dates(con, groups)),
+        n_filtered=n_filtered - n_totals - (n_odd := _count_odd_dates(con, groups)),
         n_odd_dates=n_odd,
         cancelled=_count_cancelled(con, groups),
         totals=totals,
@@ -341,7 +341,7 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
         n_no_records=n_no_records + len(rejected.no_records),
         bad_rows=bad_rows.describe(con, rows, rejected, n_unusable) if n_bad else BadRowCount(),
     )
-    n_good = n_read - n_sifted - n_no_records - n_unusable
+    n_good = n_read - n_filtered - n_no_records - n_unusable
     is_open = bool(rejected.n_bad) and bad_rows.hides_rows(con)
     if n_bad and (not rows.spec.skip_bad or not n_good or is_open):
         raise BadRows(*bad_rows.error_text(rows, report, n_good, is_open), report)

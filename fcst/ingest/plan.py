@@ -44,7 +44,7 @@ class Plan:
     others: list[str]
 
     @property
-    def seen(self) -> str:
+    def fingerprint(self) -> str:
         """A hash of the files' paths, inodes, sizes and modification times."""
         return hashlib.sha256(repr(fingerprint(self.sources)).encode()).hexdigest()[:16]
 
@@ -86,7 +86,7 @@ class Look:
         for part in [] if is_draft else parts:
             check_part(part)
         plan = Plan(parts, self.items, self.stores, [])
-        if spec.seen and spec.seen != plan.seen:
+        if spec.fingerprint and spec.fingerprint != plan.fingerprint:
             name = parts[0].table.name
             raise Conflict(f"{name} has changed since it was checked.", "Check it again, then load it.")
         others = [source.name for source in self.listing.sources if not any(map(source.contains, plan.sources))]

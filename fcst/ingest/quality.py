@@ -240,7 +240,7 @@ def _history(con: Connection) -> dict[str, int]:
 def _dropped_rows(reading: ReadingReport, duplicates: Duplicates, counts: dict[str, Any]) -> DroppedRows:
     return DroppedRows(
         bad=reading.bad_rows.n,
-        sifted=reading.n_sifted,
+        filtered=reading.n_filtered,
         totals=reading.n_totals,
         no_records=reading.n_no_records,
         odd_dates=reading.n_odd_dates,

@@ -168,7 +168,7 @@ def undo(adjustment_id: int, undone_by: str = "") -> bool:
     return adjustments.undo(adjustment_id, named(undone_by))
 
 
-def drop_carried(job: Job, model: str, undone_by: str = "") -> int:
+def undo_carried(job: Job, model: str, undone_by: str = "") -> int:
     """Undoes all adjustments that a run carried over from earlier runs; returns their number.
 
     Raises

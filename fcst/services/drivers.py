@@ -71,7 +71,7 @@ def request_plan(spec: IngestSpec, look: PlanTables | None = None) -> int:
     """
     who = identity.require(Scope.RUN)
     (look or inspect_plan(spec)).parts(spec)
-    return insert_ingest(replace(spec, asked_by=who), who)
+    return insert_ingest(replace(spec, requested_by=who), who)
 
 
 def list_events(job: Job, unique_id: str | None) -> pd.DataFrame:

@@ -80,8 +80,8 @@ class Inspection:
         open questions about date and number formats; None if the values are unambiguous.
     cancelled
         the column that marks cancelled or refunded orders; empty if there is none.
-    seen
-        fingerprint of the inspected files, for `IngestSpec.seen`.
+    fingerprint
+        of the inspected files, for `IngestSpec.fingerprint`.
     """
 
     mapping: Mapping
@@ -96,7 +96,7 @@ class Inspection:
     date_question: Question | None
     number_question: Question | None
     cancelled: str
-    seen: str
+    fingerprint: str
 
 
 def inspect(spec: IngestSpec) -> Inspection:
@@ -127,7 +127,7 @@ def inspect(spec: IngestSpec) -> Inspection:
             (_number_question(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None
         ),
         cancelled=proposal.cancelled.column if proposal.cancelled else "",
-        seen=plan.seen,
+        fingerprint=plan.fingerprint,
     )
 
 
@@ -186,7 +186,7 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
     """
     who = identity.require(Scope.RUN)
     plan = (look or inspect_files(spec)).plan(spec)
-    return insert_ingest(replace(spec, seen=plan.seen, asked_by=who if spec.then_run else ""), who)
+    return insert_ingest(replace(spec, fingerprint=plan.fingerprint, requested_by=who if spec.then_run else ""), who)
 
 
 def insert_ingest(spec: IngestSpec, who: str) -> int:
@@ -229,13 +229,13 @@ def run_after_load(ingest: Ingest) -> int | None:
     """
     if not ingest.spec.then_run or ingest.dataset_id is None:
         return None
-    who = ingest.spec.asked_by
+    who = ingest.spec.requested_by
     return submission.submit_after_load(ingest.ingest_id, ingest.dataset_id, who, load_settings())
 
 
 def request_valid_rows(ingest_id: int) -> int:
     """Requests a refused ingest again, for its valid rows only; returns the new ingest id."""
-    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, seen=""))
+    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, fingerprint=""))
 
 
 def cancel_ingest(ingest_id: int) -> bool:

@@ -37,7 +37,7 @@ class CellChange:
         address in the file: `Plan!H17`.
     before, after
         units in the current plan, and in the file.
-    changed_meanwhile
+    has_conflict
         whether the plan has changed since the file was downloaded.
     """
 
@@ -47,7 +47,7 @@ class CellChange:
     cell: str
     before: float
     after: float
-    changed_meanwhile: bool = False
+    has_conflict: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class PlanUpload:
         return len({change.key for change in self.changes})
 
     @property
-    def meanwhile(self) -> list[CellChange]:
+    def conflicts(self) -> list[CellChange]:
         """Changes of cells that others have changed since the download."""
-        return [change for change in self.changes if change.changed_meanwhile]
+        return [change for change in self.changes if change.has_conflict]
 
 
 def compare(job: Job, model: str, table: PlanTable, name: str) -> PlanUpload:
@@ -357,9 +357,9 @@ class _Comparison:
             if _is_same(units, before) or _is_same(units, current[place]):
                 self._n_unchanged += 1
                 continue
-            is_meanwhile = not _is_same(before, current[place])
+            has_conflict = not _is_same(before, current[place])
             cell_name = self._table.address(number, column)
-            yield CellChange(item, name, span, cell_name, current[place], units, is_meanwhile)
+            yield CellChange(item, name, span, cell_name, current[place], units, has_conflict)
 
     def _exported(self, item: str) -> dict[str, float]:
         """Downloaded units by period; without unknown ones."""

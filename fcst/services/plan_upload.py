@@ -21,7 +21,7 @@ from fcst.services.plan_layout import PlanCopy, split_of
 from fcst.services.plan_sheets import open_table
 
 
-class Meanwhile(StrEnum):
+class ConflictPolicy(StrEnum):
     """How to handle cells that others have changed since the download."""
 
     REFUSE = "refuse"
@@ -56,7 +56,7 @@ def save_plan_file(
     reason: str,
     made_by: str = "",
     skip_bad: bool = False,
-    meanwhile: Meanwhile = Meanwhile.REFUSE,
+    on_conflict: ConflictPolicy = ConflictPolicy.REFUSE,
 ) -> int:
     """Saves the changed cells of a file as one adjustment, all or none; returns its id.
 
@@ -64,7 +64,7 @@ def save_plan_file(
     ----------
     skip_bad
         save the valid cells if others are refused.
-    meanwhile
+    on_conflict
         refuse, keep or overwrite cells that others have changed since the download.
 
     Raises
@@ -79,15 +79,15 @@ def save_plan_file(
             f"Refused {count_cells(upload.n_bad)}: {_first_three(upload.bad)}.", "Correct them, or skip them."
         )
     changes = upload.changes
-    if found := upload.meanwhile:
-        if meanwhile == Meanwhile.REFUSE:
+    if found := upload.conflicts:
+        if on_conflict == ConflictPolicy.REFUSE:
             cells = ", ".join(change.cell for change in found[:5]) + (" …" if len(found) > 5 else "")
             raise Conflict(
                 f"Others have changed {count_cells(len(found))} of the file since the download: {cells}.",
                 "Choose whether to keep or overwrite their changes.",
             )
-        if meanwhile == Meanwhile.KEEP:
-            changes = tuple(change for change in changes if not change.changed_meanwhile)
+        if on_conflict == ConflictPolicy.KEEP:
+            changes = tuple(change for change in changes if not change.has_conflict)
     split = split_of(job, upload.period)
     units: dict[str, dict[date, float]] = {}
     for key, wanted in _by_item(changes).items():

@@ -188,7 +188,9 @@ def list_items(job: Job, model: str, which: RunFilter, chosen: Sequence[Scenario
     return scenarios.list_items(job, model, which, [scenario.scenario_id for scenario in chosen], SHOWN_ITEMS)
 
 
-def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str = "", seen: int | None = None) -> int:
+def apply_to_plan(
+    job: Job, model: str, scenario_id: int, reason: str, made_by: str = "", seen: int | None = None
+) -> int:
     """Applies a scenario to the plan by one model; returns the adjustment id.
 
     Parameters
@@ -214,7 +216,7 @@ def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str 
     first, last = (job.last_wk_end_dt + timedelta(weeks=step) for step in steps)
     record = Asked(first, last, None, None, f"scenario {scenario.name}", required_reason(reason), named(made_by), seen)
     with stored_plans.open_plan(job, model) as plan:
-        return plan.take_over(record, scenario.scenario_id, steps)
+        return plan.apply_scenario(record, scenario.scenario_id, steps)
 
 
 def _learned(job_id: int) -> "Learned | None":

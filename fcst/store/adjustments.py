@@ -108,7 +108,7 @@ class OpenPlan:
         self._cur.execute(query("insert_items_by_units"), rows | {"adjustment_id": adjustment_id})
         return self._complete(adjustment_id, request)
 
-    def take_over(self, request: Asked, scenario_id: int, steps: tuple[int, int]) -> int:
+    def apply_scenario(self, request: Asked, scenario_id: int, steps: tuple[int, int]) -> int:
         """Applies a scenario of the run to the plan; returns the adjustment's id.
 
         Parameters

@@ -77,7 +77,7 @@ class HeldAttempt:
         consecutive earlier attempts that finished no item.
     has_begun
         whether a task has started it.
-    item_in_hand, model_in_hand
+    current_item, current_model
         the item and model being computed, if the task recorded them.
     is_cancelled
         whether the job is being cancelled.
@@ -86,8 +86,8 @@ class HeldAttempt:
     job_id: int
     tries: int
     has_begun: bool
-    item_in_hand: str | None
-    model_in_hand: str | None
+    current_item: str | None
+    current_model: str | None
     is_cancelled: bool
 
 
@@ -143,12 +143,12 @@ def move(attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
         _move(cur, attempt, from_stage, to_stage)
 
 
-def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, current_item: str | None = None) -> None:
     """Writes finished items in one fenced transaction; in the stage `saving`, also completes the batch.
 
     Parameters
     ----------
-    item_in_hand
+    current_item
         the item that the task computes next, if it records items.
 
     Raises
@@ -157,7 +157,7 @@ def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in
         if the attempt has lost the batch; nothing is written then.
     """
     with transaction() as cur:
-        _save(cur, attempt, results, stage, item_in_hand)
+        _save(cur, attempt, results, stage, current_item)
         if stage == Stage.SAVING:
             if attempt.spec.n_windows:
                 accuracy.store_sums(cur, attempt.dataset_id, attempt.job_id, attempt.batch_id, attempt.spec.level)
@@ -179,11 +179,11 @@ def fail_item(attempt: BatchAttempt, unique_id: str, reason: str) -> None:
 
 
 def _save(
-    cur: Cursor, attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None
+    cur: Cursor, attempt: BatchAttempt, results: list[ItemResult], stage: Stage, current_item: str | None
 ) -> None:
     outcomes = [result.outcome for result in results]
     counts = {f"n_{o}": outcomes.count(o) for o in (Outcome.COMPLETED, Outcome.FAILED)}
-    values = {"stage": stage, "item_in_hand": item_in_hand, "worked_s": attempt.worked_s}
+    values = {"stage": stage, "current_item": current_item, "worked_s": attempt.worked_s}
     cur.execute(query("fence_batch"), {**attempt.fence, **counts, **values})
     _check_held(cur, attempt)
     if results:
@@ -208,10 +208,10 @@ def _finish_items(cur: Cursor, job_id: int, batch_id: int, attempt: int, results
     adjustments.begin_plan(cur, job_id, [result.unique_id for result in results])
 
 
-def set_model_in_hand(attempt: BatchAttempt, model: str) -> None:
+def set_current_model(attempt: BatchAttempt, model: str) -> None:
     """Records the model being fitted to the item in hand; StaleState if the attempt has lost the batch."""
     with transaction() as cur:
-        cur.execute(query("set_model_in_hand"), {**attempt.fence, "model": model})
+        cur.execute(query("set_current_model"), {**attempt.fence, "model": model})
         _check_held(cur, attempt)
 
 
@@ -288,8 +288,8 @@ def end(batch_id: int, attempt: int, decide: Callable[[HeldAttempt], AttemptEnd]
         held = HeldAttempt(**row)
         found = decide(held)
         if found.item_failure is not None:
-            assert held.item_in_hand is not None
-            failed = ItemResult(held.item_in_hand, Outcome.FAILED, found.item_failure)
+            assert held.current_item is not None
+            failed = ItemResult(held.current_item, Outcome.FAILED, found.item_failure)
             _finish_items(cur, held.job_id, batch_id, attempt, [failed])
         values = {"stage": found.stage, "reason": found.reason, "tries": found.tries}
         n_failed = int(found.item_failure is not None)

@@ -27,7 +27,7 @@ def refresh(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
     """
     clear = sql.SQL(query("clear_sums")).format(keys=items)
     cur.execute(clear, params)
-    names = ("outside_weeks", "worse_by", "one_sided", "far", "shift")
+    names = ("outside_weeks", "worse_by", "bias_ratio", "plan_change", "shift")
     statement = sql.SQL(query("find_sums")).format(
         keys=items,
         sold=item_filters.sold_lately(sql.SQL("j.h")),

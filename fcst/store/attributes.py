@@ -104,8 +104,8 @@ def carry(cur: Cursor, name: str, dataset_id: int) -> None:
         _apply(cur, dataset_id, (found.name,), found.keyed_by)
         _update_definitions(cur, dataset_id, (found.name,), found.keyed_by, found.source, "")
     if dropped := [found.name for found in loaded if found not in copied]:
-        doubt = f"Loaded attributes of the previous version were not copied: {', '.join(dropped)}."
-        cur.execute(query("add_doubt"), {"dataset_id": dataset_id, "doubt": doubt})
+        warning = f"Loaded attributes of the previous version were not copied: {', '.join(dropped)}."
+        cur.execute(query("add_warning"), {"dataset_id": dataset_id, "warning": warning})
 
 
 def describe_added(cur: Cursor, dataset_id: int) -> None:

@@ -146,7 +146,7 @@ def carry(cur: Cursor, name: str, dataset_id: int) -> None:
     cur.execute(query("dropped_lifecycles"), versions)
     if dropped := [row["unique_id"] for row in cur.fetchall()]:
         more = f" and {len(dropped) - MAX_NAMED:,} more" if len(dropped) > MAX_NAMED else ""
-        doubt = (
+        warning = (
             f"The lifecycles of {', '.join(dropped[:MAX_NAMED])}{more} were dropped: the files do not have these items."
         )
-        cur.execute(query("add_doubt"), {"dataset_id": dataset_id, "doubt": doubt})
+        cur.execute(query("add_warning"), {"dataset_id": dataset_id, "warning": warning})

@@ -140,7 +140,7 @@ def _cancel(ingest_id: int) -> None:
 def _show_refusal(ingest_id: int, report: ReadingReport) -> None:
     """Shows the unreadable rows, and a button to load the others."""
     bad = report.bad_rows
-    n_good = report.n_rows - bad.n - report.n_sifted - report.n_totals - report.n_no_records - report.n_odd_dates
+    n_good = report.n_rows - bad.n - report.n_filtered - report.n_totals - report.n_no_records - report.n_odd_dates
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
     left.markdown(f"{n} rows cannot be read.")

@@ -160,7 +160,7 @@ def show_changes(job: Job, model: str, which: RunFilter) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Adjustments**")
         carried = [row for row in made if row.carried_from is not None and row.undone_at is None]
-        if carried and may(Scope.RUN) and st.button("Undo carried over …", key="drop_carried"):
+        if carried and may(Scope.RUN) and st.button("Undo carried over …", key="undo_carried"):
             ask_to_undo_carried(job, model)
     for row in made[:SHOWN_CHANGES]:
         _show_change(row)
@@ -243,7 +243,7 @@ def ask_to_undo_carried(job: Job, model: str) -> None:
     st.markdown("All adjustments from earlier runs are removed from the final plan. They stay in the list as undone.")
     who = ask_for_name("adjust_who")
     if st.button("Undo adjustments", type="primary", key="drop_now"):
-        _submit(lambda: adjustments.drop_carried(job, model, who), "Carried-over adjustments undone.")
+        _submit(lambda: adjustments.undo_carried(job, model, who), "Carried-over adjustments undone.")
 
 
 def _submit(change: Callable[[], object], message: str) -> None:

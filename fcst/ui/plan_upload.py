@@ -13,7 +13,7 @@ from fcst.roles import Scope
 from fcst.services import adjustments
 from fcst.services.adjustments import MAX_REASON
 from fcst.services.plan_comparison import PlanUpload
-from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
+from fcst.services.plan_upload import ConflictPolicy, read_plan_file, save_plan_file
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 from fcst.ui.signin import ask_for_name, may
@@ -21,7 +21,7 @@ from fcst.ui.signin import ask_for_name, may
 SHOWN = 300
 """Cells listed in a preview; counts include all cells."""
 _STATE_KEY = "plan_upload"
-_CONFLICT_LABELS = {Meanwhile.KEEP: "Keep their changes", Meanwhile.OVERWRITE: "Overwrite with the file"}
+_CONFLICT_LABELS = {ConflictPolicy.KEEP: "Keep their changes", ConflictPolicy.OVERWRITE: "Overwrite with the file"}
 
 
 def upload_button(job: Job, model: str) -> None:
@@ -85,7 +85,7 @@ def _show_preview(upload: PlanUpload) -> None:
 
 def _show_changes(upload: PlanUpload) -> None:
     # Changes that need a decision come first.
-    changes = sorted(upload.changes, key=lambda change: not change.changed_meanwhile)[:SHOWN]
+    changes = sorted(upload.changes, key=lambda change: not change.has_conflict)[:SHOWN]
     frame = pd.DataFrame(
         {
             "Item": [change.key for change in changes],
@@ -99,8 +99,8 @@ def _show_changes(upload: PlanUpload) -> None:
     )
     if not any(change.name for change in changes):
         frame = frame.drop(columns="Name")
-    if upload.meanwhile:
-        frame.insert(0, "Conflict", ["changed by others" if change.changed_meanwhile else "" for change in changes])
+    if upload.conflicts:
+        frame.insert(0, "Conflict", ["changed by others" if change.has_conflict else "" for change in changes])
     units = st.column_config.NumberColumn(format="%,.1f")
     tables.show(frame, key="plan_changes", column_config=dict.fromkeys(("Before", "After", "Difference"), units))
     _show_truncation(len(upload.changes))
@@ -112,10 +112,10 @@ def _show_truncation(n: int) -> None:
 
 
 def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
-    skip_bad, meanwhile, n_saved = False, Meanwhile.REFUSE, len(upload.changes)
+    skip_bad, on_conflict, n_saved = False, ConflictPolicy.REFUSE, len(upload.changes)
     if upload.n_bad:
         skip_bad = st.checkbox(f"Save without {text.count(upload.n_bad, 'refused cell')}", key="plan_skip")
-    if found := upload.meanwhile:
+    if found := upload.conflicts:
         cells = text.count(len(found), "cell")
         chosen = st.radio(
             f"Others changed {cells} since the download",
@@ -123,10 +123,10 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
             index=None,
             format_func=lambda choice: _CONFLICT_LABELS[choice],
             horizontal=True,
-            key="plan_meanwhile",
+            key="plan_on_conflict",
         )
-        meanwhile = chosen or Meanwhile.REFUSE
-        n_saved -= len(found) if meanwhile == Meanwhile.KEEP else 0
+        on_conflict = chosen or ConflictPolicy.REFUSE
+        n_saved -= len(found) if on_conflict == ConflictPolicy.KEEP else 0
     left, right = st.columns([2, 1])
     with left:
         placeholder = "Plan of the sales team"
@@ -135,7 +135,7 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
         who = ask_for_name("plan_who")
     if st.button(f"Save {text.count(n_saved, 'change')}", type="primary", key="plan_save"):
         try:
-            save_plan_file(job, model, upload, reason, who, skip_bad, meanwhile)
+            save_plan_file(job, model, upload, reason, who, skip_bad, on_conflict)
         except FcstError as exc:
             show_error(exc)
             return

@@ -12,7 +12,7 @@ from fcst.ui.text import count, large, percent, plain, weekday
 
 DROPPED = {
     "bad": "unreadable",
-    "sifted": "excluded by the row filter, or cancelled orders",
+    "filtered": "excluded by the row filter, or cancelled orders",
     "totals": "totals of other rows",
     "odd_dates": "outlying dates",
     "no_records": "not records: empty, headers, footers, sums",
@@ -84,7 +84,7 @@ def report_lines(dataset: Dataset) -> list[str]:
                 f"{plain(file.name)} has a column for each day or week, from {plain(first)} ({first_day}) to "
                 f"{plain(last)} ({last_day})."
             )
-    lines += map(plain, report.doubts)
+    lines += map(plain, report.warnings)
     lines += _cancelled_lines(report.cancelled)
     lines += _duplicate_lines(report.duplicates)
     if report.bad_rows.n:

@@ -147,7 +147,7 @@ def _choose(shown: WhatIfContext) -> None:
         if may(Scope.RUN):
             if st.button("Copy …", key="copy_scenario", icon=":material/content_copy:"):
                 ask_to_copy(shown.job, shown.chosen[0])
-            if st.button("Apply to plan …", key="take_over", icon=":material/done:"):
+            if st.button("Apply to plan …", key="apply_to_plan", icon=":material/done:"):
                 ask_to_apply(shown)
             if destructive_button("Delete …", key="delete_scenario", icon=":material/delete:"):
                 ask_to_delete(shown.job, shown.chosen[0])
@@ -383,12 +383,12 @@ def ask_to_apply(shown: WhatIfContext) -> None:
         "can undo it. Undo it once a run has the changed promotions or prices as drivers; otherwise they count twice."
     )
     usual = f"Scenario {scenario.name}"[:MAX_REASON]
-    reason = st.text_input("Reason", usual, max_chars=MAX_REASON, key="take_over_reason")
-    who = ask_for_name("take_over_who")
-    if st.button("Apply", type="primary", key="take_over_now"):
+    reason = st.text_input("Reason", usual, max_chars=MAX_REASON, key="apply_to_plan_reason")
+    who = ask_for_name("apply_to_plan_who")
+    if st.button("Apply", type="primary", key="apply_to_plan_now"):
         seen = adjustments.last_change(shown.job.job_id)
         try:
-            number = scenarios.take_over(shown.job, shown.model, scenario.scenario_id, reason, who, seen)
+            number = scenarios.apply_to_plan(shown.job, shown.model, scenario.scenario_id, reason, who, seen)
         except FcstError as exc:
             show_error(exc)
             return

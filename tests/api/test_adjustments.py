@@ -112,7 +112,7 @@ def test_carried_over_changes_are_dropped(api: ApiServer, job_id: int) -> None:
     newer = run(api)
     own = adjust(api, newer, items=["item1"], units=3)
     assert [row["carried_from"] for row in listed(api, newer)] == [None, job_id, job_id]
-    address = f"/api/jobs/{newer}/adjustments/drop-carried"
+    address = f"/api/jobs/{newer}/adjustments/undo-carried"
     assert api.post(address, json={"model": "Naive"}).json() == {"n_adjustments": 0}
     assert api.post(address, json={"who": "Bob"}).json() == {"n_adjustments": 2}
     assert api.post(address).json() == {"n_adjustments": 0}

@@ -60,10 +60,10 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("POST", "/jobs/{job_id}/review"): (Scope.RUN, {"json": {"items": {}}}, 200),
     ("POST", "/jobs/{job_id}/reopen"): (Scope.RUN, {"json": {"items": {}}}, 200),
     ("GET", "/jobs/{job_id}/thresholds"): (Scope.READ, {}, 200),
-    ("PUT", "/jobs/{job_id}/thresholds"): (Scope.RUN, {"json": {"far": 0.4}}, 200),
+    ("PUT", "/jobs/{job_id}/thresholds"): (Scope.RUN, {"json": {"plan_change": 0.4}}, 200),
     ("GET", "/jobs/{job_id}/adjustments"): (Scope.READ, {}, 200),
     ("POST", "/jobs/{job_id}/adjustments"): (Scope.RUN, {"json": TOO_LATE}, 422),
-    ("POST", "/jobs/{job_id}/adjustments/drop-carried"): (Scope.RUN, {}, 200),
+    ("POST", "/jobs/{job_id}/adjustments/undo-carried"): (Scope.RUN, {}, 200),
     ("POST", "/adjustments/{adjustment_id}/undo"): (Scope.RUN, {}, 404),
     ("GET", "/jobs/{job_id}/plan"): (Scope.READ, {}, 200),
     ("POST", "/jobs/{job_id}/plan"): (Scope.RUN, {"files": {"file": ("plan.csv", b"Key,2000-01-01\n")}}, 200),
@@ -91,7 +91,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("POST", "/jobs/{job_id}/scenarios/{scenario_id}/changes"): (Scope.RUN, {"json": OF_PROMOTION}, 404),
     ("DELETE", "/jobs/{job_id}/scenarios/{scenario_id}/changes/{change_id}"): (Scope.RUN, {}, 404),
     ("GET", "/jobs/{job_id}/scenarios/{scenario_id}/sums"): (Scope.READ, {}, 404),
-    ("POST", "/jobs/{job_id}/scenarios/{scenario_id}/take-over"): (
+    ("POST", "/jobs/{job_id}/scenarios/{scenario_id}/apply"): (
         Scope.RUN,
         {"json": {"reason": "why", "last_change": None}},
         404,

@@ -103,7 +103,7 @@ def test_edited_workbook_is_compared_and_saved(api: ApiServer, job_id: int) -> N
     (change,) = found["changes"]
     assert change == {
         "key": "item6", "name": "", "period": week(job_id, 1), "cell": "Plan!G2", "before": before[0][0],
-        "after": before[0][0] + 5, "changed_meanwhile": False,
+        "after": before[0][0] + 5, "has_conflict": False,
     }  # fmt: skip
     bad = {row["cell"]: row["why"] for row in found["bad"]}
     assert bad == {
@@ -137,12 +137,12 @@ def test_cells_changed_by_others_need_a_decision(api: ApiServer, job_id: int) ->
     file = edited(download(api, job_id), set_cells(G2=70, H2=71))
     adjust(api, job_id, items=["item6"], first=1, last=1, units=5)
     found = upload(api, job_id, file).json()
-    assert [change["changed_meanwhile"] for change in found["changes"]] == [True, False]
+    assert [change["has_conflict"] for change in found["changes"]] == [True, False]
     answer = upload(api, job_id, file, save=True, reason="mine")
     assert is_problem(answer, 409, "Others have changed 1 cell of the file since the download: Plan!G2.")
-    upload(api, job_id, file, save=True, reason="mine", meanwhile="keep")
+    upload(api, job_id, file, save=True, reason="mine", on_conflict="keep")
     assert plan(api, job_id, "item6")[:2] == [5, 71]
-    upload(api, job_id, file, save=True, reason="mine", meanwhile="overwrite")
+    upload(api, job_id, file, save=True, reason="mine", on_conflict="overwrite")
     assert plan(api, job_id, "item6")[:2] == [70, 71]
 
 
@@ -217,7 +217,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
         ({"save": True}, "A change needs a reason."),
         ({"save": "yes"}, "save"),
         ({"saved": True}, "saved"),
-        ({"meanwhile": "mine"}, "meanwhile"),
+        ({"on_conflict": "mine"}, "on_conflict"),
         ({"reason": "x" * 501}, "reason"),
         ({"reason": "a\0b"}, "reason"),
         ({"who": "x" * 101}, "who"),

@@ -74,13 +74,11 @@ def test_scenario_is_applied_to_the_plan(api: ApiServer, ask: Callable[..., Any]
     found = made(ask, job, items={})
     before = forecasts.view(job, MODEL).forecast["final"].sum()
     more = sum(week["changes"][0] for week in ask("GET", f"/{found['scenario_id']}/sums").json()["weeks"])
-    answer = ask(
-        "POST", f"/{found['scenario_id']}/take-over", json={"reason": "agreed", "who": "Bea", "last_change": None}
-    )
+    answer = ask("POST", f"/{found['scenario_id']}/apply", json={"reason": "agreed", "who": "Bea", "last_change": None})
     assert answer.status_code == 201, answer.text
     assert forecasts.view(job, MODEL).forecast["final"].sum() == pytest.approx(before + more)
     number = answer.json()["adjustment_id"]
-    late = ask("POST", f"/{found['scenario_id']}/take-over", json={"reason": "again", "who": "Bea", "last_change": 0})
+    late = ask("POST", f"/{found['scenario_id']}/apply", json={"reason": "again", "who": "Bea", "last_change": 0})
     assert is_problem(late, 409, "agreed")
     assert api.post(f"/api/adjustments/{number}/undo", json={"who": "Bea"}).status_code == 200
 

@@ -89,9 +89,9 @@ def test_thresholds_are_set_per_dataset_name(api: ApiServer, ended: int) -> None
     usual = api.get(address).json()
     assert usual == attention.Thresholds().to_json()
     far = set(listed(api, ended, reason="far from last year", model="Naive"))
-    answer = api.put(address, json={"far": 0.0, "x_below": 0.5, "who": "Ann"})
+    answer = api.put(address, json={"plan_change": 0.0, "x_below": 0.5, "who": "Ann"})
     try:
-        assert answer.json() == api.get(address).json() == usual | {"far": 0.0, "x_below": 0.5}
+        assert answer.json() == api.get(address).json() == usual | {"plan_change": 0.0, "x_below": 0.5}
         assert set(listed(api, ended, reason="far from last year", model="Naive")) > far
     finally:
         assert api.put(address, json=usual).json() == usual
@@ -149,9 +149,9 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, ended: int) ->
     assert is_problem(api.post(f"{address}/review", json={"items": ["item1", "nobody"]}), 404, "no item nobody")
     assert listed(api, ended, review="done") == []
     for number in ("NaN", "Infinity", "-0.1", "1e300", '"0.5"', "null", "true", "9" * 400):
-        body = f'{{"far": {number}}}'
+        body = f'{{"plan_change": {number}}}'
         answer = api.put(f"{address}/thresholds", content=body, headers={"Content-Type": "application/json"})
-        assert is_problem(answer, 422, "far"), number
+        assert is_problem(answer, 422, "plan_change"), number
     assert is_problem(api.put(f"{address}/thresholds", json={"farther": 1}), 422, "farther")
     for job_id in (0, 2**31, 10**39):
         for path in ("items", "thresholds"):

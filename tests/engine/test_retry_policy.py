@@ -10,11 +10,11 @@ from fcst.store.attempts import AttemptEnd, HeldAttempt
 def held(
     tries: int = 0,
     has_begun: bool = True,
-    item_in_hand: str | None = None,
-    model_in_hand: str | None = None,
+    current_item: str | None = None,
+    current_model: str | None = None,
     is_cancelled: bool = False,
 ) -> HeldAttempt:
-    return HeldAttempt(1, tries, has_begun, item_in_hand, model_in_hand, is_cancelled)
+    return HeldAttempt(1, tries, has_begun, current_item, current_model, is_cancelled)
 
 
 def again(reason: str, tries: int) -> AttemptEnd:
@@ -32,7 +32,7 @@ def test_a_cancel_ends_the_batch() -> None:
 
 @pytest.mark.parametrize("tries", [0, MAX_TRIES - 1, MAX_TRIES + 3])
 def test_unrelated_causes_do_not_count_as_tries(tries: int) -> None:
-    assert decide(held(tries, item_in_hand="a"), Cause.UNRELATED, "away") == again("away", tries)
+    assert decide(held(tries, current_item="a"), Cause.UNRELATED, "away") == again("away", tries)
     assert decide(held(tries, has_begun=False), Cause.LOST, "lost") == again("lost", tries)
 
 
@@ -45,14 +45,14 @@ def test_tries_are_counted_and_the_last_one_fails_the_batch(cause: Cause) -> Non
 
 
 def test_current_item_fails_when_its_process_dies() -> None:
-    end = decide(held(item_in_hand="a", model_in_hand="MSTL"), Cause.DIED, "the process died")
+    end = decide(held(current_item="a", current_model="MSTL"), Cause.DIED, "the process died")
     failure = "the process died while fitting MSTL"
     assert end == AttemptEnd(Stage.SUBMITTED, f"item 'a': {failure}", 0, failure)
-    assert decide(held(item_in_hand="a"), Cause.DIED, "it died").item_failure == "it died while computing it"
+    assert decide(held(current_item="a"), Cause.DIED, "it died").item_failure == "it died while computing it"
 
 
 @pytest.mark.parametrize("cause", [Cause.LOST, Cause.FAILED])
 def test_current_item_fails_with_the_last_try_only(cause: Cause) -> None:
-    assert decide(held(MAX_TRIES - 2, item_in_hand="a"), cause, "why") == again("why", MAX_TRIES - 1)
-    end = decide(held(MAX_TRIES - 1, item_in_hand="a"), cause, "why")
+    assert decide(held(MAX_TRIES - 2, current_item="a"), cause, "why") == again("why", MAX_TRIES - 1)
+    end = decide(held(MAX_TRIES - 1, current_item="a"), cause, "why")
     assert (end.stage, end.tries, end.item_failure) == (Stage.SUBMITTED, 0, "why while computing it")

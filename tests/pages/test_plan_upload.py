@@ -94,7 +94,7 @@ def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
     at = dialog(job, data)
     assert at.dataframe[0].value["Conflict"].tolist() == ["changed by others", ""]
     assert "Others have changed 1 cell" in save(at).error[0].value
-    at.radio(key="plan_meanwhile").set_value("keep").run()
+    at.radio(key="plan_on_conflict").set_value("keep").run()
     assert at.button(key="plan_save").label == "Save 1 change"
     assert not save(at).error
     assert forecasts.view(job, MODEL, by_keys("item3")).forecast["final"].iloc[0] == 7

@@ -96,9 +96,9 @@ def test_scenario_is_applied_to_the_plan(job: Job) -> None:
         ask_to_apply(WhatIfContext(job, "SeasonalNaive", ALL_RUN_ITEMS, "all items", (), (), (scenario,), lambda: 0.0))
 
     at = AppTest.from_function(page, args=(job, made), default_timeout=30).run()
-    at.text_input(key="take_over_who").set_value("Bea")
+    at.text_input(key="apply_to_plan_who").set_value("Bea")
     before = forecasts.view(job, MODEL).forecast["final"].sum()
-    at.button(key="take_over_now").click().run()
+    at.button(key="apply_to_plan_now").click().run()
     assert not at.exception and not at.error
     (change,) = adjustments.list_adjustments(job)
     assert (change.made_by, change.reason, change.n_items) == ("Bea", "Scenario Fair", 5)

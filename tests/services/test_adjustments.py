@@ -370,7 +370,7 @@ def test_next_run_carries_over_adjustments_of_future_weeks(job: Job, later: Data
         ("item item1", "Ann", job.job_id, 1),
     ]
     assert (carried[1].first_wk_end_dt, carried[1].last_wk_end_dt) == (week(newer, 1), week(newer, 2))
-    assert adjustments.drop_carried(newer, MODEL, "Cid") == 2
+    assert adjustments.undo_carried(newer, MODEL, "Cid") == 2
     assert not forecasts.view(newer, MODEL).is_adjusted and plan(job, "item1")[0] == 7
 
 
@@ -379,7 +379,7 @@ def test_items_missing_in_the_last_run_keep_their_adjustments(job: Job, later: D
     adjust(job, "item2", change(job, 4, 4, units=8))
     between = run(later, 1, models=(MODEL,), h=4, n_windows=0)  # only the largest seller
     (only_item,) = forecasts.list_items(between, MODEL)
-    adjustments.drop_carried(between, MODEL, "Cid")
+    adjustments.undo_carried(between, MODEL, "Cid")
     newest = run(later, 3, models=(MODEL,), h=4, n_windows=0)
     kept = {row.unique_id for row in adjustments.list_adjustments(newest)}
     assert kept == {"item1", "item2"} - {only_item.unique_id}

@@ -140,16 +140,16 @@ def test_reasons_are_counted_and_filtered(job: Job) -> None:
 def test_thresholds_apply_to_the_run_and_to_later_runs(job: Job, load_dataset: Callable) -> None:
     change(job, "UPDATE fcst_app.forecasts SET forecast = '{10,10,10,31}' WHERE unique_id = 'item1'")
     assert item1(job).reasons == ("far from last year",)
-    attention.set_thresholds(job, Thresholds(far=0.6), "Ann")
-    assert item1(job).reasons == () and attention.thresholds(job.dataset).far == 0.6
-    attention.set_thresholds(job, Thresholds(far=0.1, x_below=0.01), "Ann")
+    attention.set_thresholds(job, Thresholds(plan_change=0.6), "Ann")
+    assert item1(job).reasons == () and attention.thresholds(job.dataset).plan_change == 0.6
+    attention.set_thresholds(job, Thresholds(plan_change=0.1, x_below=0.01), "Ann")
     assert item1(job).reasons == ("far from last year",) and item1(job).xyz == "Y"
 
 
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), 1e9])
 def test_threshold_out_of_range_is_refused(job: Job, wrong: float) -> None:
-    with pytest.raises(InputError, match="threshold far"):
-        attention.set_thresholds(job, Thresholds(far=wrong), "Ann")
+    with pytest.raises(InputError, match="threshold plan_change"):
+        attention.set_thresholds(job, Thresholds(plan_change=wrong), "Ann")
 
 
 def test_abc_and_xyz_classes_by_units_and_errors(job: Job) -> None:

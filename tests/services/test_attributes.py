@@ -223,9 +223,9 @@ def test_new_version_inherits_loaded_attributes(shop: Dataset, load_dataset, tmp
     (tmp_path / "shop" / "stores.csv").write_text("store_nbr,region\n7,Own\n8,Own\n")
     last = load_dataset(tmp_path / "shop", **JOINED)
     assert attributes_of(last.dataset_id)["7|1"]["region"] == "Own"
-    assert "not copied: region." in " ".join(last.report.doubts)
+    assert "not copied: region." in " ".join(last.report.warnings)
     single = load_dataset(tmp_path / "shop")
-    assert "not copied: buyer" not in " ".join(single.report.doubts)
+    assert "not copied: buyer" not in " ".join(single.report.warnings)
 
 
 def test_later_added_item_gets_attributes_of_its_key_part(shop: Dataset, tmp_path: Path) -> None:

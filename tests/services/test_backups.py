@@ -86,7 +86,7 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job, "Naive", by_keys("item4"), Change(week, week, percent=10), "a fair", "Ana")
     attention.review(job, "Naive", by_keys("item4"), "Ana")
-    attention.set_thresholds(job, Thresholds(far=0.4), "Ana")
+    attention.set_thresholds(job, Thresholds(plan_change=0.4), "Ana")
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
     idempotency = ("a key", "of this request")

@@ -199,7 +199,7 @@ def test_lifecycles_of_items_missing_in_a_new_version_are_dropped_and_reported(
     later = load_dataset(tmp_path / "fewer.csv", name=dataset.name)
     assert sorted(keys_of(later)) == ["item1", "item2", "other"] and later.n_items == 3
     assert {row.unique_id for row in saved(later)} == {"item2", "other"}
-    assert any("The lifecycles of item3, new were dropped" in doubt for doubt in later.report.doubts)
+    assert any("The lifecycles of item3, new were dropped" in doubt for doubt in later.report.warnings)
 
 
 def test_weekly_file_has_no_items_without_sales(dataset: Dataset) -> None:

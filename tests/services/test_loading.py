@@ -85,7 +85,7 @@ def test_requested_run_is_submitted_once_after_a_load(database: str, tmp_path: P
     assert (job.n_items, job.spec.models, job.submitted_by) == (
         3,
         ("Auto",),
-        loading.get_ingest(ingest_id).spec.asked_by,
+        loading.get_ingest(ingest_id).spec.requested_by,
     )
     assert loading.run_after_load(loading.get_ingest(ingest_id)) == job.job_id and len(jobs.list_jobs()) == 1
 

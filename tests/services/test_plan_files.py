@@ -27,7 +27,7 @@ from fcst.services import adjustments, forecasts, jobs, plan_sheets, plan_workbo
 from fcst.services.adjustments import Change
 from fcst.services.plan_comparison import PlanUpload
 from fcst.services.plan_layout import split_of
-from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
+from fcst.services.plan_upload import ConflictPolicy, read_plan_file, save_plan_file
 from fcst.settings import Settings
 from fcst.store.database import transaction
 from fcst.ui import downloads
@@ -207,7 +207,7 @@ def test_three_edited_cells_become_one_adjustment(job: Job) -> None:
         ("item3", str(week(job, 5)), "Plan!K2", 77.25),
     }
     assert [c.before for c in upload.changes if c.key == "item3"] == pytest.approx([before["item3"][4]])
-    assert not upload.meanwhile and upload.remarks == ()
+    assert not upload.conflicts and upload.remarks == ()
     save_plan_file(job, MODEL, upload, "a count", "Ann")
     (made,) = adjustments.list_adjustments(job)
     assert (made.scope, made.n_items, made.reason, made.made_by) == ("workbook, 2 items", 2, "a count", "Ann")
@@ -261,7 +261,7 @@ def test_changes_by_others_in_unedited_cells_are_kept(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5))
     adjustments.adjust(job, MODEL, by_keys("item1"), Change(week(job, 2), week(job, 3), units=9), "fair", "Bob")
     upload = read(job, file)
-    assert [change.cell for change in upload.changes] == ["Plan!G4"] and not upload.meanwhile
+    assert [change.cell for change in upload.changes] == ["Plan!G4"] and not upload.conflicts
     save_plan_file(job, MODEL, upload, "mine", "Ann")
     assert plan(job, "item1")[:3].tolist() == [5, 9, 9]
 
@@ -274,15 +274,15 @@ def test_changes_by_others_in_edited_cells_are_a_conflict_until_confirmed(job: J
     file = edited(written(job), edit)
     adjustments.adjust(job, MODEL, by_keys("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
-    assert [(c.cell, c.before, c.after) for c in upload.meanwhile] == [("Plan!G4", 9, 5)] and len(upload.changes) == 2
+    assert [(c.cell, c.before, c.after) for c in upload.conflicts] == [("Plan!G4", 9, 5)] and len(upload.changes) == 2
     with pytest.raises(Conflict, match="changed 1 cell of the file since the download: Plan!G4"):
         save_plan_file(job, MODEL, upload, "mine", "Ann")
     assert len(adjustments.list_adjustments(job)) == 1
-    made = save_plan_file(job, MODEL, upload, "mine", "Ann", meanwhile=Meanwhile.KEEP)
+    made = save_plan_file(job, MODEL, upload, "mine", "Ann", on_conflict=ConflictPolicy.KEEP)
     assert plan(job, "item1")[:2].tolist() == [9, 6]
     adjustments.undo(made, "Ann")
     upload = read(job, file)
-    save_plan_file(job, MODEL, upload, "mine", "Ann", meanwhile=Meanwhile.OVERWRITE)
+    save_plan_file(job, MODEL, upload, "mine", "Ann", on_conflict=ConflictPolicy.OVERWRITE)
     assert plan(job, "item1")[:2].tolist() == [5, 6]
 
 
@@ -298,7 +298,7 @@ def test_file_without_the_hidden_sheet_is_compared_with_the_current_plan(job: Jo
     file = edited(written(job), put("item1", 0, 5), is_bare=True)
     adjustments.adjust(job, MODEL, by_keys("item2"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
-    assert [c.cell for c in upload.changes] == ["Plan!G3", "Plan!G4"] and not upload.meanwhile
+    assert [c.cell for c in upload.changes] == ["Plan!G3", "Plan!G4"] and not upload.conflicts
     assert "compared with the current plan" in upload.remarks[0]
 
 
@@ -601,7 +601,7 @@ def test_unsafe_keys_survive_a_round_trip(
         file = as_csv(rows)
     upload = read(job, file, "SeasonalNaive")
     assert not upload.bad and upload.n_rows == len(UNSAFE_KEYS)
-    assert {change.key for change in upload.changes} == set(UNSAFE_KEYS) and not upload.meanwhile
+    assert {change.key for change in upload.changes} == set(UNSAFE_KEYS) and not upload.conflicts
     save_plan_file(job, "SeasonalNaive", upload, "=1+1", "@Ann")
     assert forecasts.view(job, "SeasonalNaive").forecast["final"].iloc[0] == sum(c.after for c in upload.changes)
 

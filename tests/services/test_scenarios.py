@@ -147,7 +147,7 @@ def test_scenario_is_applied_to_the_plan_and_undone(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 2, 1.0), change(job, "open", 4, 4, 1.0))
     wanted = units(job, found)
     assert wanted[3] > 100 > before[3] == 0, "a closed week opens"
-    number = scenarios.take_over(job, MODEL, found.scenario_id, "the fair has a promotion", "Bea")
+    number = scenarios.apply_to_plan(job, MODEL, found.scenario_id, "the fair has a promotion", "Bea")
     np.testing.assert_allclose(final(job), wanted)
     (made, _) = adjustments.list_adjustments(job, ALL_RUN_ITEMS, MODEL)
     assert (made.scope, made.reason, made.made_by) == ("scenario Carnival", "the fair has a promotion", "Bea")
@@ -160,7 +160,7 @@ def test_plan_changed_meanwhile_is_a_conflict(job: Job) -> None:
     seen = adjustments.last_change(job.job_id)
     adjustments.adjust(job, MODEL, ALL_RUN_ITEMS, Change(week(job, 1), week(job, 1), percent=5.0), "a fair", "Ana")
     with pytest.raises(Conflict, match="a fair"):
-        scenarios.take_over(job, MODEL, found.scenario_id, "promotion", "Bea", seen)
+        scenarios.apply_to_plan(job, MODEL, found.scenario_id, "promotion", "Bea", seen)
 
 
 def test_scenario_changed_meanwhile_is_a_conflict(job: Job) -> None:
@@ -200,7 +200,7 @@ def test_scenario_needs_a_unique_name_and_a_change(job: Job) -> None:
     with pytest.raises(InputError, match="no name"):
         scenarios.create_scenario(job, " ", "Ana")
     with pytest.raises(InputError, match="does not change any week"):
-        scenarios.take_over(job, MODEL, found.scenario_id, "why", "Ana")
+        scenarios.apply_to_plan(job, MODEL, found.scenario_id, "why", "Ana")
     with pytest.raises(InputError, match="None of these items"):
         scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0), by_keys("none"), "Ana")
 
@@ -214,7 +214,7 @@ def test_read_scope_cannot_change_scenarios(job: Job) -> None:
             lambda: scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0)),
             lambda: scenarios.remove_change(job, found.scenario_id, found.changes[0].change_id),
             lambda: scenarios.delete_scenario(job, found.scenario_id),
-            lambda: scenarios.take_over(job, MODEL, found.scenario_id, "why"),
+            lambda: scenarios.apply_to_plan(job, MODEL, found.scenario_id, "why"),
         ):
             with pytest.raises(NotAllowed):
                 call()

@@ -192,12 +192,21 @@ PLANS = 19
 SUMS = 23
 """The version that stores forecast totals in one row per item."""
 
+NAMES = 26
+"""The version that renames columns and keys of JSON."""
+
 ATTENTION = """
 INSERT INTO fcst_app.attention (job_id, model, unique_id, final, reasons, at_stake)
 VALUES (1, 'SeasonalNaive', 'a', 167, '{new}', 7);
 """
 ATTENTION_IN_SUMS = """
 UPDATE fcst_app.forecast_sums SET reasons = '{new}', at_stake = 7 WHERE model = 'SeasonalNaive' AND unique_id = 'a';
+"""
+
+OLD_NAMES = """
+UPDATE fcst_app.datasets SET spec = spec || '{"seen": "x", "asked_by": "Ana"}',
+    report = report || '{"doubts": ["odd"], "n_sifted": 2, "dropped": {"sifted": 2}}';
+UPDATE fcst_app.attention_thresholds SET thresholds = thresholds || '{"one_sided": 0.8}';
 """
 
 
@@ -223,6 +232,8 @@ def leave(version: int) -> None:
                 cur.execute(statements, values)
         if version >= PLANS:
             cur.execute(ATTENTION_IN_SUMS if version >= SUMS else ATTENTION)
+        if PLANS <= version < NAMES:
+            cur.execute(OLD_NAMES)
 
 
 def _apply(cur: Cursor, number: int, name: str, statements: str) -> None:

@@ -201,32 +201,32 @@ def test_tries_count_only_if_the_batch_may_be_the_cause(
     assert (found.error == "gave up after 5 tries: a reason") == (stage == "failed")
 
 
-def begin_with_item_in_hand() -> BatchAttempt:
+def begin_with_current_item() -> BatchAttempt:
     run = begin_one()
     if not run.is_careful:
         retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
         run = begin_one()
     assert run.is_careful
     attempts.save(run, [], Stage.PROCESSING, "item6")
-    attempts.set_model_in_hand(run, "AutoETS")
+    attempts.set_current_model(run, "AutoETS")
     return run
 
 
 @pytest.mark.parametrize("ending", [retry_policy.Cause.LOST, retry_policy.Cause.FAILED, retry_policy.Cause.UNRELATED])
-def test_only_a_crash_fails_the_item_in_hand_at_once(job: int, ending: retry_policy.Cause) -> None:
-    run = begin_with_item_in_hand()
+def test_only_a_crash_fails_the_current_item_at_once(job: int, ending: retry_policy.Cause) -> None:
+    run = begin_with_current_item()
     retry_policy.end_attempt(run.batch_id, run.attempt, ending, "a reason")
     assert jobs.list_failures(job) == []
-    run = begin_with_item_in_hand()
+    run = begin_with_current_item()
     retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died (signal 9)")
     (failure,) = jobs.list_failures(job)
     assert (failure.unique_id, failure.reason) == ("item6", "the process died (signal 9) while fitting AutoETS")
     assert jobs.list_batches(job)[0].stage == "submitted"
 
 
-def test_item_in_hand_fails_after_repeated_loss_of_supervisors(job: int) -> None:
+def test_current_item_fails_after_repeated_loss_of_supervisors(job: int) -> None:
     for _ in range(retry_policy.MAX_TRIES - 1):  # the first crash counts too
-        run = begin_with_item_in_hand()
+        run = begin_with_current_item()
         retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     (failure,) = jobs.list_failures(job)
     assert failure.reason == "its supervisor was lost while fitting AutoETS"

@@ -4,6 +4,7 @@ import io
 import json
 import threading
 import uuid
+from typing import Any
 
 import pytest
 
@@ -12,14 +13,14 @@ from fcst.engine.retry_policy import Cause
 from fcst.engine.task import run_batch, run_learning
 from fcst.errors import StoreError
 from fcst.filters import ItemSort, Selection
-from fcst.services import accuracy, exports, forecasts, jobs
+from fcst.services import accuracy, attention, exports, forecasts, jobs
 from fcst.specs import IngestSpec
 from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
 from tests.store import schema
-from tests.store.old_versions import LATEST, PLANS, SERIES, SUMS, leave, tables
+from tests.store.old_versions import LATEST, NAMES, PLANS, SERIES, SUMS, leave, tables
 
 WORKER = str(uuid.uuid4())
 LOST = "00000000-0000-0000-0000-000000000001"
@@ -80,10 +81,11 @@ def test_migrate_keeps_the_data_of_an_earlier_version_and_they_can_be_used(empty
     if version < PLANS:
         after |= {"adjusted_forecasts": adjusted_weeks(), "adjustments": adjustments_by_item()}
     for table, rows in before.items():
+        kept = renamed(rows) if version < NAMES else rows
         columns = [
-            name for name in rows[0] if name not in ("spec", "change", "phase_started_at")
+            name for name in kept[0] if name not in ("spec", "change", "phase_started_at")
         ]  # rewritten or removed columns
-        assert values(after[table], columns) == values(rows, columns), table
+        assert values(after[table], columns) == values(kept, columns), table
     check_product_on_old_data(version)
 
 
@@ -104,6 +106,22 @@ def with_sums(tables: dict[str, list[dict]]) -> dict[str, list[dict]]:
         "attention": [row for row in sums.values() if row["reasons"] is not None],
         "forecast_sums": [row | {"last_year": row["known_last_year"]} for row in sums.values()],
     }
+
+
+def renamed(value: Any) -> Any:
+    """Rows with the names of version NAMES, for columns and keys of JSON."""
+    new = {
+        "item_in_hand": "current_item",
+        "model_in_hand": "current_model",
+        "doubts": "warnings",
+        "n_sifted": "n_filtered",
+        "sifted": "filtered",
+        "one_sided": "bias_ratio",
+        "far": "plan_change",
+    }
+    if isinstance(value, list):
+        return [renamed(one) for one in value]
+    return {new.get(key, key): renamed(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def rows_of(name: str) -> list[dict]:
@@ -128,10 +146,16 @@ def adjustments_by_item() -> list[dict]:
 
 
 def values(rows: list[dict], columns: list[str]) -> list[str]:
-    return sorted(json.dumps([row[name] for name in columns]) for row in rows)
+    return sorted(json.dumps([row[name] for name in columns], sort_keys=True) for row in rows)
 
 
 def check_product_on_old_data(version: int) -> None:
+    dataset = datasets.get(1)
+    if PLANS <= version < NAMES:
+        assert (dataset.spec.fingerprint, dataset.spec.requested_by) == ("x", "Ana")
+        assert (dataset.report.warnings, dataset.report.n_filtered, dataset.report.dropped.filtered) == (("odd",), 2, 2)
+        found = attention.thresholds(dataset.name)
+        assert (found.bias_ratio, found.plan_change) == (0.8, 0.4)
     job = jobs.get_job(1)
     assert (job.status, job.n_completed, job.n_failed, job.note) == ("completed", 2, 1, "a note")
     assert jobs.get_job(2).batches == {"processing": 1, "submitted": 1}

@@ -439,9 +439,9 @@ def test_last_lines_include_all_fields(path: Path) -> None:
     try:
         raise ValueError("why")
     except ValueError:
-        logs.event(log, logging.WARNING, "broke_off", "it broke", exc_info=True, batch=5, attempt=2, reason="x y")
+        logs.event(log, logging.WARNING, "interrupted", "it broke", exc_info=True, batch=5, attempt=2, reason="x y")
     (line,) = logs.last_lines(path, 5, 9)
-    assert (line.level, line.event, line.attempt) == ("warning", "broke_off", 2)
+    assert (line.level, line.event, line.attempt) == ("warning", "interrupted", 2)
     assert line.text.startswith("it broke · reason=x y\nTraceback") and line.text.endswith("ValueError: why")
 
 

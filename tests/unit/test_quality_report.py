@@ -111,7 +111,7 @@ def test_shorter_reports_parse_the_same_value() -> None:
         "files",
         "other_files",
         "n_rows",
-        "n_sifted",
+        "n_filtered",
         "totals",
         "n_totals",
         "no_records",

@@ -11,7 +11,7 @@ WHERE o.job_id = %(job_id)s AND o.model = m.model AND o.unique_id IN ({keys});
 -- narrowest interval is used. The earlier run is the newest one with a forecast of the item.
 WITH run AS MATERIALIZED (
     SELECT j.dataset_id, j.earlier_job_ids, (j.spec ->> 'h')::integer AS h, d.last_wk_end_dt, {outside_weeks} AS outside_weeks,
-           {worse_by} AS worse_by, {one_sided} AS one_sided, {far} AS far, {shift} AS shift
+           {worse_by} AS worse_by, {bias_ratio} AS bias_ratio, {plan_change} AS plan_change, {shift} AS shift
     FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
     LEFT JOIN fcst_app.attention_thresholds t ON t.dataset = d.name
     WHERE j.job_id = %(job_id)s
@@ -82,8 +82,8 @@ CROSS JOIN LATERAL (
             CASE WHEN o.n_weeks >= greatest(j.outside_weeks, 1) THEN o.units END,
             CASE WHEN e.abs_error > e.last_year_error * (1 + j.worse_by)
                 THEN (e.abs_error - e.last_year_error) / e.n_weeks * j.h END,
-            CASE WHEN e.abs_error > 0 AND abs(e.error) >= e.abs_error * j.one_sided THEN abs(e.error) / e.n_weeks * j.h END,
-            CASE WHEN l.is_whole AND abs(t.final - l.last_year) > l.last_year * j.far THEN abs(t.final - l.last_year) END,
+            CASE WHEN e.abs_error > 0 AND abs(e.error) >= e.abs_error * j.bias_ratio THEN abs(e.error) / e.n_weeks * j.h END,
+            CASE WHEN l.is_whole AND abs(t.final - l.last_year) > l.last_year * j.plan_change THEN abs(t.final - l.last_year) END,
             CASE WHEN abs(i.level_shift) * j.h >= abs(l.sold) * j.shift THEN abs(i.level_shift) * j.h END,
             CASE WHEN i.recent_stockouts > 0 THEN i.recent_stockouts * l.sold / j.h END,
             CASE WHEN i.capped_units > 0 THEN i.capped_units END,

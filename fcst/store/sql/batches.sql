@@ -45,7 +45,7 @@ RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt, b.worked_s;
 UPDATE fcst_app.batch_status
 SET stage = %(to_stage)s, finished_at = CASE WHEN %(to_stage)s = 'completed' THEN now() END,
     run_token = CASE WHEN %(to_stage)s <> 'completed' THEN run_token END,
-    touched_at = clock_timestamp(), worked_s = %(worked_s)s, item_in_hand = NULL, model_in_hand = NULL
+    touched_at = clock_timestamp(), worked_s = %(worked_s)s, current_item = NULL, current_model = NULL
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(from_stage)s
 RETURNING batch_id;
 
@@ -55,16 +55,16 @@ RETURNING batch_id;
 UPDATE fcst_app.batch_status
 SET n_completed = n_completed + %(n_completed)s, n_failed = n_failed + %(n_failed)s,
     tries = CASE WHEN %(n_completed)s + %(n_failed)s > 0 THEN 0 ELSE tries END,
-    item_in_hand = %(item_in_hand)s, model_in_hand = NULL, touched_at = clock_timestamp(), worked_s = %(worked_s)s
+    current_item = %(current_item)s, current_model = NULL, touched_at = clock_timestamp(), worked_s = %(worked_s)s
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(stage)s
 RETURNING job_id;
 
--- set_model_in_hand
+-- set_current_model
 -- Records the model being fitted to the item in hand. Commits asynchronously: the record must survive a crash of the
 -- process, not of the server.
 SET LOCAL synchronous_commit = off;
-UPDATE fcst_app.batch_status SET model_in_hand = %(model)s, touched_at = clock_timestamp()
-WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND item_in_hand IS NOT NULL
+UPDATE fcst_app.batch_status SET current_model = %(model)s, touched_at = clock_timestamp()
+WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND current_item IS NOT NULL
 RETURNING batch_id;
 
 -- touch_batch
@@ -95,7 +95,7 @@ WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'p
 -- hold_attempt
 -- Locks an open attempt in order to end it, and returns whether its job is being cancelled. Skips a row that a frozen
 -- worker process has locked.
-SELECT b.job_id, b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
+SELECT b.job_id, b.tries, b.run_token IS NOT NULL AS has_begun, b.current_item, b.current_model,
        j.cancel_requested_at IS NOT NULL AS is_cancelled
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
 WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
@@ -112,7 +112,7 @@ SELECT EXISTS (
 -- Sets a batch back to waiting, or to failed or cancelled with its pending items counted.
 UPDATE fcst_app.batch_status b
 SET stage = %(stage)s, error = %(reason)s, run_token = NULL, tries = %(tries)s,
-    item_in_hand = NULL, model_in_hand = NULL,
+    current_item = NULL, current_model = NULL,
     finished_at = CASE WHEN %(stage)s <> 'submitted' THEN now() END,
     n_failed = n_failed + %(n_item_failures)s
                + CASE WHEN %(stage)s = 'failed' THEN n_items - n_completed - n_failed - n_cancelled ELSE 0 END,
@@ -195,7 +195,7 @@ WHERE a.job_id = %(job_id)s AND b.batch_id = a.batch_id AND NOT b.is_summed;
 -- runs.
 SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.n_items, b.n_completed,
        b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at, s.seconds,
-       b.error, b.item_in_hand, b.model_in_hand
+       b.error, b.current_item, b.current_model
 FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 CROSS JOIN LATERAL (

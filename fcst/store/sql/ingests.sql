@@ -96,7 +96,7 @@ ORDER BY p.path;
 -- Changes the folder of all uploads. Clears the fingerprint, because the copied files are new files with the same
 -- content.
 UPDATE fcst_app.ingests i
-SET spec = i.spec || jsonb_build_object('seen', '', 'paths', (
+SET spec = i.spec || jsonb_build_object('fingerprint', '', 'paths', (
     SELECT jsonb_agg(%(folder)s || '/' || substring(p.path FROM '[^/]+/[^/]+$') ORDER BY p.place)
     FROM jsonb_array_elements_text(i.spec -> 'paths') WITH ORDINALITY AS p (path, place)))
 WHERE (i.spec ->> 'is_upload')::boolean;

@@ -76,9 +76,9 @@ WHERE l.until IS NULL AND l.dataset_id = %(before)s AND NOT EXISTS (
     SELECT FROM fcst_app.lifecycles n WHERE n.dataset_id = %(dataset_id)s AND n.unique_id = l.unique_id)
 ORDER BY l.unique_id;
 
--- add_doubt
+-- add_warning
 -- Adds a remark to the report of a dataset.
-UPDATE fcst_app.datasets SET report = jsonb_set(report, ARRAY['doubts'], report -> 'doubts' || to_jsonb(%(doubt)s::text))
+UPDATE fcst_app.datasets SET report = jsonb_set(report, ARRAY['warnings'], report -> 'warnings' || to_jsonb(%(warning)s::text))
 WHERE dataset_id = %(dataset_id)s;
 
 -- add_items_of_lifecycles

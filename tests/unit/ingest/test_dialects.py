@@ -289,7 +289,7 @@ def test_total_rows_are_dropped_and_reported(tmp_path: Path, word: str) -> None:
     weekly = load(table(tmp_path / "sales.csv", ("date", "item", "qty"), [*ROWS, *sums]))
     assert found_in(weekly) == by_week(ROWS)
     assert (weekly.report.totals, weekly.report.n_totals, weekly.report.dropped.totals) == ((word,), 56, 56)
-    assert weekly.report.n_sifted == 0
+    assert weekly.report.n_filtered == 0
 
 
 def test_single_item_named_total_is_an_item(tmp_path: Path) -> None:

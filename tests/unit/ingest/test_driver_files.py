@@ -144,7 +144,7 @@ def test_free_text_is_not_a_driver(file: Path) -> None:
     write(file, *rows, header="date,item,qty,event")
     found = make(file.parent, file)
     assert found.drivers is None
-    assert found.report.doubts == (
+    assert found.report.warnings == (
         "The column 'event' of sales.csv has over 30 different texts, such as 'note 0': it is not used as a driver.",
     )
     assert "different texts" in refused(file, *rows, header="date,item,qty,event")

@@ -116,7 +116,7 @@ def test_row_is_counted_for_the_first_reason_that_applies(file: Path) -> None:
     ]
     weekly = load(write(file, *rows, header=STORES), returns="drop", where=(("store_nbr", "1"),), skip_bad=True)
     assert weekly.report.dropped == DroppedRows(
-        bad=1, sifted=1, duplicates=0, returns=1, promotions=2, first_week=1, last_week=2
+        bad=1, filtered=1, duplicates=0, returns=1, promotions=2, first_week=1, last_week=2
     )
     assert weekly.report.n_kept == 14
     check_rows(weekly)

@@ -112,7 +112,7 @@ def test_favorita_rows_are_filtered_by_the_city_of_the_store(tmp_path: Path) -> 
     rows = rows[rows["store_nbr"].isin(stores.loc[stores["city"] == "Quito", "store_nbr"])]
     files = make(tmp_path, FAVORITA / name, where=(("city", "Quito"),))
     check(files, weeks_by_pandas(rows))
-    assert files.report.n_sifted == files.report.n_rows - len(rows) > 0
+    assert files.report.n_filtered == files.report.n_rows - len(rows) > 0
 
 
 @pytest.mark.full

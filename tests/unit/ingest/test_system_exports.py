@@ -497,8 +497,8 @@ def test_many_rows_after_a_long_gap_are_kept(file: Path) -> None:
 
 
 def test_incomplete_last_day_is_reported(file: Path) -> None:
-    assert not load(write(file, "date,item,qty", ISO)).report.doubts
-    (doubt,) = load(write(file, "date,item,qty", ISO[:-2])).report.doubts
+    assert not load(write(file, "date,item,qty", ISO)).report.warnings
+    (doubt,) = load(write(file, "date,item,qty", ISO[:-2])).report.warnings
     assert doubt.startswith("On the last day, 2024-03-30, 1 items sold; on the same weekday before, 3")
 
 
@@ -509,7 +509,7 @@ def test_jump_in_the_level_is_reported(file: Path) -> None:
         for week in range(weeks)
         for n, item in enumerate(ITEMS)
     ]
-    (doubt,) = load(write(file, "date,item,qty", body)).report.doubts
+    (doubt,) = load(write(file, "date,item,qty", body)).report.warnings
     assert doubt.startswith(
         "From the week ending 2024-03-03 on, items sell 12.0 times as many units per week as before"
     )

@@ -480,7 +480,7 @@ def test_only_rows_that_pass_the_filter_are_read(
     assert {key: weekly.units(key)[0] for key in weekly.weeks} == units
     report = weekly.report
     assert report.n_rows == 42
-    assert report.n_kept == 42 - report.n_sifted == 42 - report.dropped.sifted
+    assert report.n_kept == 42 - report.n_filtered == 42 - report.dropped.filtered
 
 
 def test_filter_without_a_match_is_refused(stores: Path) -> None:

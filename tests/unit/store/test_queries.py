@@ -180,7 +180,7 @@ PLACEHOLDERS = {
     "of_items": ["{which}"],
     "clear_sums": ["{keys}"],
     "find_sums": [
-        *("{outside_weeks}", "{worse_by}", "{one_sided}", "{far}", "{shift}"),
+        *("{outside_weeks}", "{worse_by}", "{bias_ratio}", "{plan_change}", "{shift}"),
         *("{keys}", "{sold}", "{new_within}", "{new_within}", "{ended_after}"),
     ],
     "carry_reviews": ["{keys}"],

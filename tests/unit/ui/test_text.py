@@ -199,8 +199,8 @@ def test_log_line_omits_empty_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert text.log_line(at, "error", "broke_off", 2, "why: so") == (
-        "2026-01-02 03:04:05 error broke off, attempt 2: why: so"
+    assert text.log_line(at, "error", "interrupted", 2, "why: so") == (
+        "2026-01-02 03:04:05 error interrupted, attempt 2: why: so"
     )
     assert text.log_line(at, "info", "claimed", None, "") == "2026-01-02 03:04:05 claimed"
     monkeypatch.undo()
