@@ -77,6 +77,8 @@ class DatasetVersion:
     ----------
     same_as_version
         the previous version, if both have the same weeks.
+    n_new_weeks, n_revised_items, n_new_items, n_gone_items
+        changes since the previous version, as in `VersionChanges`; None for a first version.
     has_promo
         whether its files have a promotion flag.
     n_jobs
@@ -93,6 +95,10 @@ class DatasetVersion:
     total_units: float
     created_at: datetime
     same_as_version: int | None
+    n_new_weeks: int | None
+    n_revised_items: int | None
+    n_new_items: int | None
+    n_gone_items: int | None
     has_promo: bool
     n_jobs: int
 

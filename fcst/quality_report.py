@@ -10,6 +10,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from fcst.version_changes import VersionChanges
+
 VERSION = 2
 """Version of newly written reports."""
 
@@ -341,6 +343,8 @@ class ReportCounts(ReadingReport):
         minimum weeks of history -> number of items.
     same_as_version
         the previous version, if both have the same weeks.
+    changes
+        since the previous version; None for a first version, and in reports of older programs.
     """
 
     version: int = VERSION
@@ -376,6 +380,15 @@ class ReportCounts(ReadingReport):
     history: dict[str, int] = field(default_factory=dict)
     demand_classes: dict[str, int] = field(default_factory=dict)
     same_as_version: int | None = None
+    changes: VersionChanges | None = None
+
+    def change_lines(self) -> list[str]:
+        """Sentences of plain text on what changed since the previous version; none for a first version."""
+        changes = self.changes
+        if self.same_as_version is None:
+            return changes.lines() if changes else []
+        columns = changes.column_lines() if changes else []
+        return [f"No change: same weekly sales as version {self.same_as_version}.", *columns]
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

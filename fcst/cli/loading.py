@@ -136,8 +136,8 @@ def _ingest(args: argparse.Namespace) -> int:
 
 def _say_report(report: QualityReport) -> None:
     """Print the main findings of a quality report; `--json` prints all of it."""
-    if same := report.same_as_version:
-        print_message(f"No change: same weekly sales as version {same}.")
+    for line in report.change_lines():
+        print_message(line)
     if report.n_totals:
         print_message(f"Left out {report.n_totals:,} rows of totals: {', '.join(report.totals)}.")
     for warning in report.warnings:

@@ -24,7 +24,7 @@ from fcst.dataset_records import (
 from fcst.errors import Conflict, NotFound, StaleState
 from fcst.filters import ItemFilter, ItemSort, Selection
 from fcst.records import Item, ItemCounts
-from fcst.store import attributes, binary_copy, drivers, item_filters, lifecycles, sales, statistics
+from fcst.store import attributes, binary_copy, drivers, item_filters, lifecycles, sales, statistics, version_changes
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -80,6 +80,8 @@ def insert(
         }
         cur.execute(query("insert_dataset"), row)
         _copy_files(cur, dataset_id, files, on_progress)
+        if last is not None:
+            version_changes.save(cur, dataset_id, last)
         attributes.insert_own(cur, dataset_id, files.attributes)
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")

@@ -276,7 +276,8 @@ def show_reading(dataset: Dataset) -> None:
 
 
 def show_versions(dataset: Dataset) -> None:
-    """Table of all versions; a click opens one."""
+    """What changed in this version, and a table of all versions; a click opens one."""
+    _show_changes(dataset.report)
     versions = datasets.list_versions(dataset.name)
     chosen = tables.show(
         pd.DataFrame(
@@ -288,12 +289,17 @@ def show_versions(dataset: Dataset) -> None:
                 "Last week": [row.last_wk_end_dt for row in versions],
                 "Units sold": [round(row.total_units) for row in versions],
                 "Promotions": [text.promotions(row.include_promo, row.has_promo) for row in versions],
+                "New weeks": [row.n_new_weeks for row in versions],
+                "New items": [row.n_new_items for row in versions],
+                "Items gone": [row.n_gone_items for row in versions],
+                "Items revised": [row.n_revised_items for row in versions],
                 "Changed": [
                     f"no, same as version {row.same_as_version}" if row.same_as_version else "" for row in versions
                 ],
                 "Runs": [row.n_jobs for row in versions],
             }
         ),
+        placeholder="",
         key="versions",
         on_select="rerun",
         selection_mode="single-cell",
@@ -301,3 +307,21 @@ def show_versions(dataset: Dataset) -> None:
     )
     if (row := tables.clicked_row(chosen)) is not None and versions[row].dataset_id != dataset.dataset_id:
         st.switch_page("pages/dataset.py", query_params={"dataset": str(versions[row].dataset_id)})
+
+
+def _show_changes(report: QualityReport) -> None:
+    """Sentences on what changed since the version before, and the items whose history was revised."""
+    lines = report.change_lines()
+    if not lines:
+        return
+    st.header("Changes in this version", anchor=False)
+    for line in lines:
+        st.markdown(f"- {text.plain(line)}")
+    if report.changes and report.changes.revised_items:
+        names = {"unique_id": "Item", "n_weeks": "Weeks revised", "units": "Change, units"}
+        with st.expander("Items with the largest revisions", type="compact"):
+            tables.show(
+                reports.listed_frame(report.changes.revised_items, **names).round({"Change, units": 1}),
+                column_config={"Change, units": tables.NUMBER},
+            )
+    st.header("All versions", anchor=False)

@@ -36,6 +36,7 @@ def report_lines(dataset: Dataset) -> list[str]:
     """Summary of the rows read and the effects of the weekly rules; Markdown."""
     report = dataset.report
     lines = [
+        *map(plain, report.change_lines()),
         f"{plain(report.source)}: {count(report.n_rows, 'row')}, {count(report.n_items_read, 'item')}, "
         f"from {report.first_day} to {report.last_day}.",
         _week_line(dataset),
@@ -89,8 +90,6 @@ def report_lines(dataset: Dataset) -> list[str]:
     lines += _duplicate_lines(report.duplicates)
     if report.bad_rows.n:
         lines.append(f"{count(report.bad_rows.n, 'unreadable row')} left out, as requested.")
-    if report.same_as_version:
-        lines.append(f"No changes: the weeks equal those of version {report.same_as_version}.")
     return lines
 
 

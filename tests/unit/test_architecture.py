@@ -32,6 +32,7 @@ BOTTOM = {
     "scenarios",
     "stock",
     "quality_report",
+    "version_changes",
     "filters",
     "settings",
     "files",

@@ -4,7 +4,9 @@ SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s));
 
 -- last_version
 -- The newest version with this name, and the digest of its weekly sales.
-SELECT version, report ->> 'content' AS content FROM fcst_app.datasets
+SELECT dataset_id, version, report ->> 'content' AS content, coalesce(report -> 'columns', '[]') AS columns, week_end,
+       include_promo, last_wk_end_dt
+FROM fcst_app.datasets
 WHERE name = %(name)s ORDER BY version DESC LIMIT 1;
 
 -- reserve_dataset_id
@@ -125,6 +127,10 @@ WHERE report -> 'columns' = %(columns)s::jsonb ORDER BY dataset_id DESC LIMIT 1;
 -- All versions of a dataset, newest first, with their number of runs.
 SELECT d.dataset_id, d.name, d.version, d.include_promo, d.n_items, d.n_weeks, d.last_wk_end_dt, d.total_units,
        d.created_at, (d.report ->> 'same_as_version')::integer AS same_as_version,
+       (d.report #>> '{changes,n_new_weeks}')::integer AS n_new_weeks,
+       (d.report #>> '{changes,n_revised_items}')::integer AS n_revised_items,
+       (d.report #>> '{changes,n_new_items}')::integer AS n_new_items,
+       (d.report #>> '{changes,n_gone_items}')::integer AS n_gone_items,
        (d.report -> 'has_promo_column')::boolean AS has_promo,
        (SELECT count(*) FROM fcst_app.jobs j WHERE j.dataset_id = d.dataset_id) AS n_jobs
 FROM fcst_app.datasets d WHERE d.name = %(name)s ORDER BY d.version DESC;
