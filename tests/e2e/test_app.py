@@ -10,11 +10,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fcst.services import jobs
+from fcst.settings import SAMPLE
 from fcst.specs import JobSpec
 from fcst.store.database import transaction
 from fcst.store.embedded import ensure_running
@@ -39,6 +41,15 @@ pytestmark = BROWSER
 def job_of(page: Page) -> str:
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
     return page.url.rsplit("=", 1)[1]
+
+
+def load_sample(app: dict) -> None:
+    """Loads the sample, unless an earlier test of this module did."""
+    with httpx.Client(base_url=f"{app['url']}/api") as client:
+        if client.get("/datasets").json()["datasets"]:
+            return
+        ingest = client.post("/datasets", json={"path": str(SAMPLE)}).raise_for_status().json()["ingest_id"]
+        wait_until(lambda: client.get(f"/ingests/{ingest}").json()["status"] == "completed", 60, "for the sample")
 
 
 def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_path: Path) -> None:
@@ -98,6 +109,7 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
 def test_run_continues_while_the_app_is_down_and_a_deep_link_opens_it(
     app: dict, browser: Browser, page: Page, home: Path, port: int
 ) -> None:
+    load_sample(app)
     page.goto(f"{app['url']}/new-run?n=40")
     expect(page.get_by_text("40 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start run").click()
@@ -168,6 +180,7 @@ def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page:
 
 @pytest.mark.full
 def test_cancelled_run_is_completed_by_a_retry(app: dict, page: Page) -> None:
+    load_sample(app)
     page.goto(f"{app['url']}/new-run?n=24")
     expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start run").click()

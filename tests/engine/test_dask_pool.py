@@ -228,10 +228,14 @@ def test_unusable_workers_are_named_and_get_no_tasks(
     healthy = dask.workers[-1]
     try:
         pool = open_pool(dask.address)
-        wait_until(lambda: pool.size == 1 and all(a in pool.problem for a in expected), 60, "for all checks")
-        for address, words in expected.items():
-            problem = pool.problem.partition(f"Dask worker {address} cannot be used: ")[2].partition(" Dask worker")[0]
-            assert words in problem, pool.problem
+
+        def problem_of(address: str) -> str:
+            return pool.problem.partition(f"Dask worker {address} cannot be used: ")[2].partition(" Dask worker")[0]
+
+        def is_checked() -> bool:
+            return pool.size == 1 and all(words in problem_of(address) for address, words in expected.items())
+
+        wait_until(is_checked, 60, f"for all checks: {pool.problem}")
         assert "secret" not in pool.problem and "Traceback" not in pool.problem
         assert not (tmp_path / "home" / "pg.server").exists(), "a worker started its own server"
         touch(str(tmp_path / "gate"))
