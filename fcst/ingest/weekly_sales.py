@@ -1,7 +1,10 @@
 """Weekly series from groups: the calendar of whole weeks, units by item and week, and series from the first sale on.
 
-Table `by_week` has the sums of all groups by week and flag. The weeks of a range of items are arrays of N items by T
-weeks.
+sum_by_week     view `groups` (see `ingest.groups` for its columns) -> table `by_week`: its sums by week and flag
+make_calendar   `by_week` -> the weeks of the data
+plan_fetch      `by_week` -> the columns of `groups` that are needed
+read_cells      `groups` of a range of items -> cells: arrays of N items by T weeks, partial weeks included
+make_series     cells -> series by whole weeks
 """
 
 from dataclasses import dataclass, replace
@@ -38,13 +41,13 @@ class Calendar:
     Parameters
     ----------
     start
-        last day of the first week with a row, before `shift`.
+        week end of the first week with a row, as in `groups`, before `shift`.
     n_any
         number of weeks from there to the last with a row.
     first, last
         indexes of the first and last whole week, counted from `start`.
     shift
-        days from the week end used in `groups` to the weekday of weekly data.
+        days from the week end in `groups` to the weekday of weekly data; 0 or negative.
     first_day, last_day
         the first and last day with a row.
     is_weekly
@@ -88,9 +91,10 @@ class Cells:
     n_rows
         (N, T) rows with valid units; 0 if the item has no row in the week.
     base
-        (N, T) units sold without promotion; NaN if all units were sold on promotion.
+        (N, T) units sold without promotion, less returns unless they are dropped; NaN if all units were sold on
+        promotion.
     promo
-        (N, T) units sold on promotion; None if there are none.
+        (N, T) units sold on promotion, likewise; None if there are none.
     is_sold
         (N, T) whether there was a sale, regardless of returns.
     n_duplicates
@@ -120,9 +124,10 @@ class Series:
     is_active
         (N, T) whether the week is in the series: from `first` to the end.
     units
-        (N, T) zero without sales; NaN in a missing week, whose units were all sold on promotion.
+        (N, T) zero without sales; NaN in a missing week, whose units were all sold on promotion, unless promotions
+        are included.
     known
-        (N, T) units with zero in missing weeks.
+        (N, T) `units` with zero in missing weeks.
     promo
         (N, T) units sold on promotion; None if there are none.
     is_sold
@@ -142,6 +147,7 @@ class Series:
 def sum_by_week(con: Connection, groups: Groups, on_progress: OnProgress) -> None:
     """Creates table `by_week`: sums of all groups by week, flag and is_bad; `day_bits` only of valid groups."""
     rows = groups.rows
+    # The days of a group: without stores `m0` has them in its bits 0 to 6; with stores each has seven bits.
     if len(rows.masks) == 1 and (not rows.has_store or rows.is_lines):
         bits = "m0"
     else:
@@ -181,6 +187,7 @@ def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> t
     if is_weekly and not spec.week_end:
         day = day_bits.bit_length() - 1
         shift = day - 6
+        # All rows are on the last day of their week now, bit 6.
         con.execute("UPDATE by_week SET wk = wk + ?::INTEGER, day_bits = 64", [shift])
         week_end = WEEKDAYS[(WEEKDAYS.index(week_end) - 6 + day) % 7]
     proposal = plan.parts[0].proposal
@@ -219,7 +226,7 @@ class FetchPlan:
     Parameters
     ----------
     has_counts
-        groups may have other than one valid row.
+        a group may have several valid rows, or a negative number, as those that subtract duplicates.
     has_returns, has_promo
         there are negative units; there are promotional rows.
     is_large
@@ -241,7 +248,7 @@ def plan_fetch(con: Connection, groups: Groups, with_duplicates: bool) -> FetchP
         con,
         f"""
         SELECT coalesce(sum(ny) FILTER (WHERE pm = {FLAGS["yes"]}), 0)::BIGINT, coalesce(sum(abs(nn)), 0)::BIGINT,
-               coalesce(sum(s - 2 * sn), 0)::DOUBLE
+               coalesce(sum(s - 2 * sn), 0)::DOUBLE -- the sum of absolute units
         FROM by_week WHERE NOT is_bad AND pm < {SIFTED}
         """,
     )
@@ -339,14 +346,16 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: Fetch
 def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series:
     """Makes the series of the items with a row in a whole week.
 
-    A series begins with the first sale in any week, the partial first week included.
+    A series begins with the first sale up to the last whole week, the partial first week included; without such a sale
+    with the first row.
     """
     exists, first, last = cells.n_rows > 0, calendar.first, calendar.last + 1
     rows = np.flatnonzero(exists[:, first:last].any(axis=1))
     if len(rows) < len(exists):
         exists = exists[rows]
     is_sold = cells.is_sold[rows] if len(rows) < len(cells.is_sold) else cells.is_sold
-    begins = np.where(is_sold.any(axis=1), is_sold.argmax(axis=1), exists.argmax(axis=1))
+    in_time = is_sold[:, :last]  # a sale in the partial last week begins no series
+    begins = np.where(in_time.any(axis=1), in_time.argmax(axis=1), exists.argmax(axis=1))
     begins = np.maximum(begins - first, 0)
     is_active = np.arange(calendar.n_weeks)[None, :] >= begins[:, None]
     base = cells.base[rows, first:last]

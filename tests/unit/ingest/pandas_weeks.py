@@ -17,7 +17,8 @@ def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataF
     days = rows["date"].dt.normalize()
     rows = rows.assign(date=days, week=days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D"))
     is_whole = (rows["week"] - pd.Timedelta(days=6) >= days.min()) & (rows["week"] <= days.max())
-    sold = rows[rows["units"] > 0].groupby("item")["week"].min()
+    is_in_time = rows["week"] <= days.max()  # not in the partial last week
+    sold = rows[(rows["units"] > 0) & is_in_time].groupby("item")["week"].min()
     first = sold.combine_first(rows.groupby("item")["week"].min()).rename("first").rename_axis("item")
     rows = rows[is_whole]
     first = first[first.index.isin(rows["item"])]

@@ -240,6 +240,14 @@ def test_first_sale_may_be_in_the_partial_first_week(file: Path) -> None:
     assert weekly.units("early") == ["0.0", "0.0", "0.0", "2.0"]
 
 
+@pytest.mark.parametrize("units", ["0", "-2"])
+def test_item_with_its_first_sale_in_the_partial_last_week_begins_with_its_first_row(file: Path, units: str) -> None:
+    weekly = load(write(file, *filler(23), f"{day(8)},a,{units},False", f"{day(22)},a,4,False"))
+    assert list(weekly.weeks["a"]) == list(SATURDAYS[1:])
+    assert weekly.units("a") == [f"{float(units)}", "0.0"]
+    assert weekly.item("a")["last_sale_dt"] == r"\N"
+
+
 def test_item_with_returns_only_begins_with_its_first_row(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(8)},a,-4,False"))
     assert weekly.units("a") == ["-4.0", "0.0"]
