@@ -1,6 +1,6 @@
-"""Dispatcher of batches and ingests: claims them, submits them to a pool, and records how each attempt ended.
+"""Dispatcher: claims batches, learning stages and ingests, submits them to pools, and records how each attempt ended.
 
-All state that must survive is in the database.
+All state that must survive a crash of the supervisor is in the database.
 """
 
 import logging
@@ -25,29 +25,43 @@ if TYPE_CHECKING:
 MAX_INGEST_TRIES = 3
 POLL_EVERY_S = 0.2
 RESCUE_EVERY_S = 2.0
-SILENCE_MARGIN_S = 10.0  # added to an item's limit; a task without progress for longer counts as hanging
-RETRY_END_S = 1.0  # between tries to end an attempt, if a frozen worker locks its row or the database fails to end it
+SILENCE_MARGIN_S = 10.0  # added to the time limit of an item; a batch without a heartbeat for longer hangs
+RETRY_END_S = 1.0  # delay before ending an attempt again, if a frozen process locks its row or the database fails
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Running:
-    """A running task. `job_id` is None for an ingest. Its attempt is not ended before `end_due`."""
+    """A running task.
+
+    Parameters
+    ----------
+    job_id
+        run of a batch; None for an ingest.
+    work_id
+        id of the batch or ingest.
+    end_due
+        earliest time, by the monotonic clock, to end its attempt; set after a failure to end it.
+    """
 
     task: Task
     pool: Pool
     job_id: int | None
-    id: int
+    work_id: int
     attempt: int
     end_due: float = 0.0
 
+    @property
+    def is_ingest(self) -> bool:
+        return self.job_id is None
+
     def log(self, event: str, message: str = "", level: int = logging.INFO, exc_info: bool = False) -> None:
-        if self.job_id is None:
-            logs.event(log, level, f"ingest_{event}", message, exc_info=exc_info, ingest=self.id, attempt=self.attempt)
+        if self.is_ingest:
+            ids: dict[str, Any] = {"ingest": self.work_id, "attempt": self.attempt}
         else:
-            ids = {"job": self.job_id, "batch": self.id, "attempt": self.attempt}
-            logs.event(log, level, f"batch_{event}", message, exc_info=exc_info, **ids)
+            ids = {"job": self.job_id, "batch": self.work_id, "attempt": self.attempt}
+        logs.event(log, level, f"{'ingest' if self.is_ingest else 'batch'}_{event}", message, exc_info=exc_info, **ids)
 
 
 class _NotStarted:
@@ -63,7 +77,7 @@ class _NotStarted:
         pass
 
 
-def _notifier(webhook: Webhook | None) -> "Notifier | None":
+def _make_notifier(webhook: Webhook | None) -> "Notifier | None":
     if webhook is None:
         return None
     from fcst.engine.notifier import Notifier
@@ -81,10 +95,10 @@ class Dispatcher:
         self._running: list[_Running] = []
         self._rescue_due = 0.0
         self._leases = ChangeTimer[str]()
-        self._touches = ChangeTimer[int]()
+        self._heartbeats = ChangeTimer[int]()
         self._polled: tuple[float, workers.PendingWork] | None = None
         self._problem = ""
-        self._notifier = _notifier(settings.webhook)
+        self._notifier = _make_notifier(settings.webhook)
         if settings.dask_scheduler is None:
             self._pool: Pool = self._local_pool(settings.processes)
         else:
@@ -106,26 +120,26 @@ class Dispatcher:
     def tick(self, is_ending: bool) -> bool:
         """Run one round: collect ended tasks, cancel, rescue, claim and start work. Returns whether there is work."""
         self._collect()
-        outlook = self._poll()
-        self._cancel(outlook)
-        if outlook.cancelled_jobs or outlook.has_ended_jobs:
+        pending = self._poll()
+        self._cancel(pending)
+        if pending.cancelled_jobs or pending.has_ended_jobs:
             jobs.freeze_ended()
         if time.monotonic() >= self._rescue_due:
             self._rescue()
             self._report_problem()
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
-        is_filled = not is_ending and self._claim(outlook)
-        if not is_filled or outlook.cancelled_jobs or outlook.cancelled_ingests:
+        has_more = not is_ending and self._claim(pending)
+        if not has_more or pending.cancelled_jobs or pending.cancelled_ingests:
             self._polled = None
-        if not is_ending and self._notifier is not None and outlook.is_notification_due:
+        if not is_ending and self._notifier is not None and pending.is_notification_due:
             self._notifier.deliver_due()
-        return bool(self._running) or outlook.is_busy
+        return bool(self._running) or pending.is_busy
 
     def _poll(self) -> workers.PendingWork:
-        """Return the open work; cached for POLL_EVERY_S unless `tick` resets it."""
+        """Return the pending work: for up to POLL_EVERY_S the last answer, if the last claim filled all free slots."""
         now = time.monotonic()
         if self._polled is None or now - self._polled[0] > POLL_EVERY_S:
-            self._polled = now, workers.look(self._notifier is not None)
+            self._polled = now, workers.find_pending_work(self._notifier is not None)
         return self._polled[1]
 
     def release_all(self, reason: str) -> None:
@@ -136,18 +150,19 @@ class Dispatcher:
         self._running.clear()
         jobs.freeze_ended()
 
-    def _claim(self, outlook: workers.PendingWork) -> bool:
-        """Claim and start waiting work for the free slots; return whether batches filled all of them."""
-        n_ingests = sum(running.job_id is None for running in self._running)
+    def _claim(self, pending: workers.PendingWork) -> bool:
+        """Claim and start waiting work for the free slots; return whether there were batches for every free slot."""
+        n_ingests = sum(running.is_ingest for running in self._running)
         n_batches = len(self._running) - n_ingests
         is_shared = self._pool is self._local
         free = self._pool.size - n_batches - (n_ingests if is_shared else 0)
-        may_ingest = outlook.has_ingests and (free > 0 if is_shared else n_ingests == 0)
+        may_ingest = pending.has_ingests and (free > 0 if is_shared else n_ingests == 0)
         if may_ingest and (claimed := ingests.claim(self.worker_id)):
             pool = self._local_pool(1)
             self._start(pool, task.run_ingest, None, claimed.ingest_id, claimed.attempt)
-            free -= is_shared
-        if free > 0 and outlook.has_jobs and not _find_disk_problem():
+            if is_shared:
+                free -= 1
+        if free > 0 and pending.has_jobs and not _find_disk_problem():
             rows = attempts.claim(self.worker_id, free)
             for row in rows:
                 function = task.run_learning if row.is_learning else task.run_batch
@@ -163,10 +178,10 @@ class Dispatcher:
             self._local = LocalPool(size)
         return self._local
 
-    def _start(self, pool: Pool, function: Callable[..., None], job_id: int | None, id: int, attempt: int) -> None:
-        running = _Running(_NotStarted(), pool, job_id, id, attempt)
+    def _start(self, pool: Pool, function: Callable[..., None], job_id: int | None, work_id: int, attempt: int) -> None:
+        running = _Running(_NotStarted(), pool, job_id, work_id, attempt)
         try:
-            running.task = pool.submit(self._wake, function, id, attempt)
+            running.task = pool.submit(self._wake, function, work_id, attempt)
         except PoolLost:
             pass  # the next tick finds it lost and releases it
         else:
@@ -195,8 +210,8 @@ class Dispatcher:
             running.task.result()
         except StaleState as exc:
             running.log("stopped", str(exc))
-            # Usually the attempt has ended already, and this changes nothing. Otherwise the task was run a second time,
-            # as Dask does after its first process died.
+            # If another supervisor has ended the attempt, this changes nothing. If not, Dask ran the task a second
+            # time, because its first process died.
             return self._end(running, Cause.DIED, "the process died")
         except PoolLost as exc:
             return self._end(running, Cause.LOST, str(exc))
@@ -215,9 +230,9 @@ class Dispatcher:
     def _end(self, running: _Running, ending: Cause, reason: str) -> bool:
         """End an attempt that did not complete; False if this must be retried."""
         running.log("interrupted", reason, logging.WARNING)
-        if running.job_id is not None:
+        if not running.is_ingest:
             try:
-                return retry_policy.end_attempt(running.id, running.attempt, ending, reason)
+                return retry_policy.end_attempt(running.work_id, running.attempt, ending, reason)
             except DatabaseUnreachable:
                 raise
             except StoreError as exc:  # must not stop the other batches
@@ -225,56 +240,54 @@ class Dispatcher:
                 return False
         if running.attempt >= MAX_INGEST_TRIES and ending != Cause.UNRELATED:
             error = InputError(f"The load was interrupted {running.attempt} times: {reason}.", "See the log.")
-            ingests.fail(running.id, running.attempt, error)
-            task.discard_files(running.id)
+            ingests.fail(running.work_id, running.attempt, error)
+            task.discard_files(running.work_id)
         else:
-            ingests.release(running.id, running.attempt)
+            ingests.release(running.work_id, running.attempt)
         return True
 
-    def _cancel(self, outlook: workers.PendingWork) -> None:
+    def _cancel(self, pending: workers.PendingWork) -> None:
         """Cancel what users have cancelled: waiting batches and ingests, and those that run here."""
-        if outlook.cancelled_ingests:
+        if pending.cancelled_ingests:
             for ingest_id in ingests.cancel_waiting():
                 task.discard_files(ingest_id)
-        if outlook.cancelled_jobs:
+        if pending.cancelled_jobs:
             attempts.cancel_waiting()
-        stopped = [r for r in self._running if r.job_id in outlook.cancelled_jobs]
-        stopped += [r for r in self._running if r.job_id is None and r.id in outlook.cancelled_ingests]
+        stopped = [r for r in self._running if r.job_id in pending.cancelled_jobs]
+        stopped += [r for r in self._running if r.is_ingest and r.work_id in pending.cancelled_ingests]
         for running in stopped:
-            if running.job_id is None:
-                ingests.cancel(running.id, running.attempt)
+            if running.is_ingest:
+                ingests.cancel(running.work_id, running.attempt)
             elif not self._end(running, Cause.CANCELLED, retry_policy.CANCELLED):
-                running.task.cancel()  # unlocks the row
+                running.task.cancel()  # its process may lock the row; the next round ends the attempt
                 continue
             running.task.cancel()
             self._running.remove(running)
-            if running.job_id is None:
-                task.discard_files(running.id)
+            if running.is_ingest:
+                task.discard_files(running.work_id)
             running.log("cancelled")
 
     def _rescue(self) -> None:
-        """Release the work of lost supervisors, work claimed here without a response, and hanging tasks.
-
-        A claim has no response if the connection is lost before it arrives.
-        """
+        """Release the work of lost supervisors, claims whose answer did not arrive here, and hanging batches."""
         lost = self._find_lost()
-        own = [running.id for running in self._running if running.job_id is not None]
-        own_ingests = [running.id for running in self._running if running.job_id is None]
+        own = [running.work_id for running in self._running if not running.is_ingest]
+        own_ingests = [running.work_id for running in self._running if running.is_ingest]
         ingests.release_lost(self.worker_id, own_ingests, lost)
         for row in attempts.list_lost(self.worker_id, own, lost):
             retry_policy.end_attempt(row.batch_id, row.attempt, Cause.LOST, "its supervisor was lost")
             ids: dict[str, Any] = {"job": row.job_id, "batch": row.batch_id, "attempt": row.attempt}
             logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
         silent = self._find_silent(own)
-        for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
+        for running in [r for r in self._running if not r.is_ingest and r.work_id in silent]:
             running.task.cancel()
-            if self._end(running, Cause.DIED, f"the process did not respond for {silent[running.id]:.0f} s"):
+            if self._end(running, Cause.DIED, f"the process did not respond for {silent[running.work_id]:.0f} s"):
                 self._running.remove(running)
 
     def _find_lost(self) -> list[str]:
         """Return other supervisors with an expired lease that was not renewed for half of its duration.
 
-        The lease expires by the database's clock. If that clock jumps, running supervisors renew before this limit.
+        The lease expires by the database's clock. If that clock jumps, a running supervisor renews its lease before
+        half of its duration has passed by the clock of this process.
         """
         leases = workers.list_leases(self.worker_id)
         seconds = self._leases.seconds({lease.worker_id: lease.lease_expires_at for lease in leases})
@@ -285,9 +298,9 @@ class Dispatcher:
 
         Their process is frozen, or hangs in a way its own watchdog cannot detect.
         """
-        touches = attempts.list_heartbeats(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
-        seconds = self._touches.seconds({touch.batch_id: touch.touched_at for touch in touches})
-        return {t.batch_id: seconds[t.batch_id] for t in touches if seconds[t.batch_id] > t.limit_s}
+        beats = attempts.list_heartbeats(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
+        seconds = self._heartbeats.seconds({beat.batch_id: beat.touched_at for beat in beats})
+        return {beat.batch_id: seconds[beat.batch_id] for beat in beats if seconds[beat.batch_id] > beat.limit_s}
 
     def _report_problem(self) -> None:
         problem = self._pool.problem or _find_disk_problem()
@@ -302,7 +315,7 @@ class Dispatcher:
 def _find_disk_problem() -> str:
     """Return a message if the disk of the embedded server is full, otherwise an empty text.
 
-    Running batches can still be saved, in the reserve.
+    Running batches can still be saved: some space is reserved for that.
     """
     try:
         check_disk_space("forecasts in the database")

@@ -192,7 +192,7 @@ def restore(
             "exits when no work and no notifications are left.",
         )
     try:
-        if (now := workers.look(include_notifications=False)).has_jobs or now.has_ingests:
+        if (now := workers.find_pending_work(include_notifications=False)).has_jobs or now.has_ingests:
             raise InputError("Runs or loads have not ended.", "Cancel them or wait, then restore.")
         if dump.has_data() and not is_replacing:
             raise InputError(

@@ -135,7 +135,7 @@ class PendingWork:
         return self.has_jobs or self.has_ingests or self.next_notification_s is not None
 
 
-def look(include_notifications: bool) -> PendingWork:
+def find_pending_work(include_notifications: bool) -> PendingWork:
     """Finds pending work. `include_notifications`: undelivered notifications count as work."""
     return PendingWork(**(fetch_one("look_for_work", include_notifications=include_notifications) or {}))
 
@@ -146,5 +146,5 @@ def set_problem(worker_id: str, problem: str) -> None:
 
 
 def has_work(include_notifications: bool) -> bool:
-    """Whether `look` finds any pending work."""
-    return look(include_notifications).has_work
+    """Whether `find_pending_work` finds any pending work."""
+    return find_pending_work(include_notifications).has_work

@@ -20,6 +20,7 @@ from fcst.api.app import create_api
 from fcst.api.authentication import Authentication, RequestCounts
 from fcst.api.request_checks import MAX_BODY, Gate
 from tests.api.conftest import ApiServer, is_problem
+from tests.conftest import wait_until
 from tests.servers import work
 
 JSON = {"Content-Type": "application/json"}
@@ -40,6 +41,7 @@ def strict(place: Any) -> Iterator[int]:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
+        wait_until(lambda: server.started, what="for the server")
         yield sock.getsockname()[1]
         server.should_exit = True
         thread.join(10)

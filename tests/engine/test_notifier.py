@@ -130,11 +130,11 @@ def test_unreachable_receiver_is_retried_and_given_up_after_a_day(
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:1/hook")
-    assert workers.look(include_notifications=True).is_busy
+    assert workers.find_pending_work(include_notifications=True).is_busy
     deliver()
     (row,) = notifications.list_undelivered(10)
     assert row.attempts == 1 and "cannot be reached" in row.error and not row.is_given_up
-    assert not workers.look(include_notifications=True).is_busy and has_work()  # later
+    assert not workers.find_pending_work(include_notifications=True).is_busy and has_work()  # later
     move_back("1 hour")
     deliver()
     assert notifications.list_undelivered(10)[0].attempts == 2
@@ -156,7 +156,7 @@ def move_back(interval: str) -> None:
 def test_end_is_delivered_after_the_clock_went_back_a_day(ended: int, receiver: Receiver) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 day'")
-    assert workers.look(include_notifications=True).is_notification_due
+    assert workers.find_pending_work(include_notifications=True).is_notification_due
     deliver()
     assert [message["data"]["job_id"] for message in receiver.messages()] == [ended] and not has_work()
 

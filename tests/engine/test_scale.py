@@ -102,7 +102,7 @@ def test_supervisor_polls_for_work_by_index(large_job: int, statements: list[tup
         lambda: attempts.list_lost(WORKER, [1, 2], [WORKER]),
         lambda: attempts.list_heartbeats([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
-        lambda: workers.look(include_notifications=True),
+        lambda: workers.find_pending_work(include_notifications=True),
     ):
         assert read_whole(explain(statements, ask)) == []
 
