@@ -5,6 +5,7 @@ Only this module uses `os.environ`. README.md has the table of settings; a test 
 
 import base64
 import importlib.util
+import json
 import os
 import re
 import tomllib
@@ -70,6 +71,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "folders that pages and API may read files from, separated by `:`",
     ),
     "FCST_UNPACK_LIMIT": ("50GB", "maximum unpacked size of an archive"),
+    "FCST_PRIVATE_HOSTS": (
+        "all; none with a sign-in or an open address",
+        "hosts with private addresses that sources may read from, separated by `,`",
+    ),
     "FCST_OPEN_ADDRESS": (
         "(none)",
         "address, such as `0.0.0.0`, on which the server accepts other machines without sign-in",
@@ -95,6 +100,14 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Settings:
+    """The settings.
+
+    Parameters
+    ----------
+    private_hosts
+        hosts with private addresses that sources may read from; None: all.
+    """
+
     database_url: str | None
     home: Path
     processes: int
@@ -108,6 +121,7 @@ class Settings:
     ingest_memory: str
     ingest_roots: tuple[Path, ...]
     unpack_limit: int
+    private_hosts: tuple[str, ...] | None
     open_address: str | None
     hosts: tuple[str, ...]
     sign_in_hours: float
@@ -186,6 +200,7 @@ def _parse_settings(
     role_rules = _role_rules(secrets)
     _refuse_lost_sign_in(role_rules, secrets_path)
     is_local = role_rules is None and open_address is None
+    private = get("FCST_PRIVATE_HOSTS") or ""
     worker = get("FCST_WORKER") or "auto"
     if worker not in ("auto", "external"):
         raise ConfigError(f"FCST_WORKER is {worker!r}.", "Set it to 'auto' or 'external', or unset it.")
@@ -203,8 +218,9 @@ def _parse_settings(
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
         ingest_roots=_folders(roots) if (roots := get("FCST_INGEST_ROOTS")) else _own_folders(is_local),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
+        private_hosts=_hosts("FCST_PRIVATE_HOSTS", private) if private or not is_local else None,
         open_address=open_address,
-        hosts=(*_hosts(get("FCST_HOSTS") or ""), *_host_of_sign_in(auth)),
+        hosts=(*_hosts("FCST_HOSTS", get("FCST_HOSTS") or ""), *_host_of_sign_in(auth)),
         sign_in_hours=min(number("FCST_SIGN_IN_HOURS", 12, 0.01), MOST_SIGN_IN_HOURS),
         api_rate=_rate(get("FCST_API_RATE") or "600/minute"),
         role_rules=role_rules,
@@ -317,12 +333,12 @@ def _example_secrets(section: dict[str, object]) -> Iterator[str]:
             yield name
 
 
-def _hosts(text: str) -> tuple[str, ...]:
+def _hosts(setting: str, text: str) -> tuple[str, ...]:
     names = tuple(part.strip().lower().rstrip(".") for part in text.split(",") if part.strip())
     for name in names:
         if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
             raise ConfigError(
-                f"FCST_HOSTS has {name!r}, which is not a valid host name.",
+                f"{setting} has {name!r}, which is not a valid host name.",
                 "Set it to names without a port, separated by commas, such as fcst.shop.example or *.shop.example.",
             )
     return names
@@ -371,6 +387,40 @@ def _read_secrets(path: Path) -> dict[str, object]:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}.", "Check its permissions.") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be read as TOML: {exc}.", "Correct the file or remove it.") from exc
+
+
+def source_secret(name: str) -> str:
+    """Return a secret of a source: from `FCST_SECRET_NAME`, or `name` in the section [source_secrets] of secrets.toml.
+
+    Raises
+    ------
+    ConfigError
+        if there is none.
+    """
+    section = _source_secrets()
+    value = os.environ.get(f"FCST_SECRET_{name.upper()}", "").strip() or section.get(name, "")
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if not str(value).strip():
+        raise ConfigError(
+            f"There is no secret {name!r}.",
+            f"Set FCST_SECRET_{name.upper()}, or {name} in the section [source_secrets] of {SECRETS}.",
+        )
+    return str(value).strip()
+
+
+def list_source_secrets() -> list[str]:
+    """Return the names of the secrets of sources."""
+    prefix = "FCST_SECRET_"
+    names = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
+    return sorted(names | _source_secrets().keys())
+
+
+def _source_secrets() -> dict[str, object]:
+    section = _read_secrets(SECRETS).get("source_secrets", {})
+    if not isinstance(section, dict):
+        raise ConfigError(f"{SECRETS} has a value source_secrets, not a section.", "Use a section [source_secrets].")
+    return section
 
 
 def child_environment() -> dict[str, str]:

@@ -154,7 +154,8 @@ class IngestSpec:
     Parameters
     ----------
     paths
-        files, folders or archives on this machine, at least one; together they make one dataset.
+        files, folders or archives on this machine, at least one; together they make one dataset. Empty for a load from
+        the source of the dataset.
     name
         name of the dataset; an existing name creates its next version.
     mapping
@@ -199,6 +200,8 @@ class IngestSpec:
         submit a run of all items with the defaults after the load.
     requested_by
         user who requested the load; empty if not needed.
+    from_source
+        fetch the files from the source of the dataset, when they are read.
     """
 
     paths: tuple[str, ...]
@@ -223,9 +226,10 @@ class IngestSpec:
     plan_of: int = 0
     then_run: bool = False
     requested_by: str = ""
+    from_source: bool = False
 
     def __post_init__(self) -> None:
-        if not self.paths:
+        if not self.paths and not self.from_source:
             raise InputError("No file was given.", "Name at least one.")
         if not self.name.strip():
             raise InputError("The dataset has no name.", "Enter a name.")

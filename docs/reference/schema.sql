@@ -257,6 +257,16 @@ ALTER TABLE fcst_app.batch_status ALTER COLUMN batch_id ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
+CREATE TABLE fcst_app.data_sources (
+    dataset text NOT NULL,
+    source jsonb NOT NULL,
+    spec jsonb NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT data_sources_dataset_check CHECK ((dataset <> ''::text)),
+    CONSTRAINT data_sources_set_by_check CHECK ((set_by <> ''::text))
+);
+
 CREATE TABLE fcst_app.datasets (
     dataset_id integer NOT NULL,
     name text NOT NULL,
@@ -794,6 +804,9 @@ ALTER TABLE ONLY fcst_app.batch_status
 
 ALTER TABLE ONLY fcst_app.batch_status
     ADD CONSTRAINT batch_status_pkey PRIMARY KEY (batch_id);
+
+ALTER TABLE ONLY fcst_app.data_sources
+    ADD CONSTRAINT data_sources_pkey PRIMARY KEY (dataset);
 
 ALTER TABLE ONLY fcst_app.datasets
     ADD CONSTRAINT datasets_name_version_key UNIQUE (name, version);

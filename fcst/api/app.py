@@ -14,6 +14,7 @@ from fcst.api import (
     lifecycles,
     plans,
     scenarios,
+    sources,
     stock,
     worklist,
 )
@@ -53,7 +54,19 @@ def create_api() -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,  # it loads its logo from another server
     )
-    for part in (jobs, datasets, drivers, lifecycles, attributes, stock, worklist, adjustments, plans, scenarios):
+    for part in (
+        jobs,
+        datasets,
+        sources,
+        drivers,
+        lifecycles,
+        attributes,
+        stock,
+        worklist,
+        adjustments,
+        plans,
+        scenarios,
+    ):
         api.include_router(part.router)
     handle_problems(api)
     return api

@@ -14,6 +14,7 @@ from fcst.dataset_records import Dataset, Ingest
 from fcst.filters import ItemFilter, attribute_pairs
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
+from fcst.specs import IngestSpec
 
 router = APIRouter(tags=["datasets"])
 
@@ -83,9 +84,10 @@ def get_history(
     return {"unique_id": item, "weeks": datasets.item_history(dataset_id, item)}
 
 
-def _submit(body: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ingest:
-    spec = replace(
-        uploads.make_spec(body, body.name or loading.default_name(paths[0]), paths, is_upload),
+def spec_of(body: schemas.LoadRequest, name: str, paths: list[str], is_upload: bool) -> IngestSpec:
+    """The spec of a load; without paths, of a load from a source."""
+    return replace(
+        uploads.make_spec(body, name, paths, is_upload),
         zone=body.zone,
         include_promo=body.include_promo,
         returns=body.returns,
@@ -94,6 +96,10 @@ def _submit(body: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ing
         odd_dates=body.odd_dates,
         week_end=body.week_end,
     )
+
+
+def _submit(body: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ingest:
+    spec = spec_of(body, body.name or loading.default_name(paths[0]), paths, is_upload)
     look = loading.inspect_files(spec)
     spec, _ = loading.fill_mapping(spec, look)
     return loading.get_ingest(loading.request_ingest(spec, look))

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.attributes import MAX_ATTRIBUTES, MAX_VALUE
+from fcst.data_sources import MAX_LOCATION, MAX_QUERY, SourceKind
 from fcst.drivers import DriverKind
 from fcst.job_records import Batch
 from fcst.lifecycles import MAX_FACTOR, MAX_SOURCES, Origin
@@ -579,6 +580,53 @@ class LoadRequest(PlanRequest):
             "examples": [{"path": "/data/sales.csv", "name": "shop", "map": {"item": "sku", "sales": "qty"}}]
         },
     )
+
+
+class DataSource(RequestModel):
+    """Where the sales of a dataset come from. `secret` is the name of a secret of the installation."""
+
+    kind: Literal[*SourceKind]  # type: ignore[valid-type]
+    location: Annotated[
+        StrictStr, Field(max_length=MAX_LOCATION, pattern=NO_ZERO_BYTE, description="Path, pattern or address.")
+    ] = ""
+    query: Annotated[
+        StrictStr, Field(max_length=MAX_QUERY, pattern=NO_ZERO_BYTE, description="Statement of an SQL source.")
+    ] = ""
+    secret: Annotated[StrictStr, Field(max_length=50, pattern=r"^([a-z][a-z0-9_]*)?$")] = ""
+
+
+class SourceRequest(LoadRequest):
+    """A source, and settings for reading it. Omitted settings are recognised at the first load."""
+
+    name: Annotated[Key, Field(description="Dataset name.")]
+    path: None = None
+    source: DataSource
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"name": "shop", "source": {"kind": "url", "location": "https://shop.example/sales.csv"}}]
+        },
+    )
+
+
+class RefreshRequest(RequestModel):
+    name: Annotated[Key, Field(description="Dataset name.")]
+
+
+class StoredSource(ResponseModel):
+    """The source of a dataset name."""
+
+    dataset: str
+    source: DataSource
+    set_by: str
+    set_at: datetime
+    dataset_id: Annotated[int | None, Field(description="The newest version; null before the first load ends.")]
+    open_ingest_id: Annotated[int | None, Field(description="A refresh that has not ended.")]
+
+
+class Sources(ResponseModel):
+    sources: list[StoredSource]
 
 
 class Ingest(BaseModel):

@@ -75,6 +75,7 @@ def make_spec(body: schemas.PlanRequest, name: str, paths: list[str], is_upload:
         skip_bad=body.skip_bad,
         is_upload=is_upload,
         plan_of=plan_of,
+        from_source=not paths,
     )
 
 

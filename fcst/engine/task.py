@@ -5,6 +5,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import partial, wraps
 from pathlib import Path
@@ -16,22 +17,34 @@ from fcst.compute.forecasting import Backtest, Forecast, forecast_item
 from fcst.compute.learning import Learned, learn
 from fcst.compute.models import AUTO
 from fcst.compute.series import Series
+from fcst.data_sources import SourceKind
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
-from fcst.errors import ComputeError, DatabaseFull, DatabaseUnreachable, DiskFull, InputError, StaleState, StoreError
-from fcst.files import free_space
+from fcst.errors import (
+    ComputeError,
+    ConfigError,
+    DatabaseFull,
+    DatabaseUnreachable,
+    DiskFull,
+    InputError,
+    StaleState,
+    StoreError,
+)
+from fcst.fetch.limits import Fetching
+from fcst.fetch.sources import fetch
+from fcst.files import free_space, private_folder
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import PlanDataset, find_plan_tables, read_plan
-from fcst.ingest.folders import folders_for
-from fcst.ingest.pipeline import Resources
+from fcst.ingest.folders import Folders, folders_for
+from fcst.ingest.pipeline import Resources, SeriesFiles
 from fcst.ingest.pipeline import read_series as read_sales
 from fcst.ingest.sources import OnProgress, Workspace, disk_full_while_reading, make_folder
 from fcst.names import SCRATCH
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
-from fcst.settings import load_settings
+from fcst.settings import Settings, load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
-from fcst.store import attempts, datasets, drivers, ingests, learning, sales, submission
+from fcst.store import attempts, data_sources, datasets, drivers, ingests, learning, sales, submission
 from fcst.store.attempts import BatchAttempt
 from fcst.store.database import check_disk_space
 
@@ -225,15 +238,34 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             drivers.insert_of_ingest(spec.plan_of, plan, spec.requested_by, ingest_id, run_token)
         else:
             dataset_id = datasets.reserve_id()
-            files = read_sales(spec, dataset_id, resources, on_progress)
+            if spec.from_source:
+                files = _read_source(spec, dataset_id, resources, settings, on_progress)
+            else:
+                files = read_sales(spec, dataset_id, resources, on_progress)
             sizes = (path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv))
             check_disk_space("the weekly sales in the database", BYTES_STORED * sum(sizes))
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
                 submission.submit_after_load(ingest_id, dataset_id, spec.requested_by, settings)
-    except (InputError, DiskFull, DatabaseFull) as exc:  # a retry would fail in the same way
+    except (InputError, ConfigError, DiskFull, DatabaseFull) as exc:  # a retry would fail in the same way
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
+
+
+def _read_source(
+    spec: IngestSpec, dataset_id: int, resources: Resources, settings: Settings, on_progress: OnProgress
+) -> SeriesFiles:
+    """Fetch the source of a dataset into the working folder, and read it."""
+    stored = data_sources.find(spec.name)
+    if stored is None:
+        raise InputError(f"The source of {spec.name!r} was removed.", "Load it from a source again.")
+    folder = private_folder(resources.folder / "fetched", resources.folder)
+    fetching = Fetching(folder, settings.unpack_limit, settings.private_hosts, on_progress)
+    paths = fetch(stored.source, fetching, resources.folders)
+    if stored.source.kind != SourceKind.FILES:
+        resources = replace(resources, folders=Folders((folder.resolve(),)))
+    files = read_sales(replace(spec, paths=paths), dataset_id, resources, on_progress)
+    return replace(files, spec=replace(files.spec, paths=()))
 
 
 def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) -> DriverFiles:

@@ -157,6 +157,11 @@ def inspect_files(spec: IngestSpec) -> Look:
         return look_at(spec, _folders(spec), own)
 
 
+def spec_of_preview(spec: IngestSpec, paths: tuple[str, ...], is_copy: bool) -> IngestSpec:
+    """The spec to inspect the files that were fetched from a source."""
+    return replace(spec, paths=paths, from_source=False, is_upload=is_copy)
+
+
 def fill_mapping(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
     """Fills the mapping from the newest dataset whose file had the same columns; roles in the spec take precedence.
 
@@ -235,7 +240,8 @@ def run_after_load(ingest: Ingest) -> int | None:
 
 def request_valid_rows(ingest_id: int) -> int:
     """Requests a refused ingest again, for its valid rows only; returns the new ingest id."""
-    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, fingerprint=""))
+    spec = replace(get_ingest(ingest_id).spec, skip_bad=True, fingerprint="")
+    return insert_ingest(spec, identity.require(Scope.RUN)) if spec.from_source else request_ingest(spec)
 
 
 def cancel_ingest(ingest_id: int) -> bool:

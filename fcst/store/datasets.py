@@ -79,6 +79,9 @@ def insert(
             "total_units": report.total_units,
         }
         cur.execute(query("insert_dataset"), row)
+        if spec.from_source:
+            later = replace(spec, then_run=False, requested_by="")
+            cur.execute(query("keep_source_spec"), {"dataset": spec.name, "spec": later.to_json()})
         _copy_files(cur, dataset_id, files, on_progress)
         if last is not None:
             version_changes.save(cur, dataset_id, last)
@@ -171,6 +174,7 @@ def delete(dataset_id: int, who: str) -> None:
         cur.execute(query("delete_jobs"), {"job_ids": [row["job_id"] for row in cur.fetchall()]})
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
         cur.execute(query("delete_orphaned_stock_settings"), {"name": found["name"]})
+        cur.execute(query("delete_orphaned_data_source"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
 
 
@@ -193,6 +197,7 @@ def delete_unused(dataset_id: int, who: str) -> bool:
             return False
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
         cur.execute(query("delete_orphaned_stock_settings"), {"name": found["name"]})
+        cur.execute(query("delete_orphaned_data_source"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
     return True
 

@@ -2,6 +2,8 @@
 
 import json
 
+from psycopg2.extensions import cursor as Cursor
+
 from fcst.dataset_records import ClaimedIngest, Ingest
 from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
@@ -14,9 +16,14 @@ from fcst.store.queries import query
 def insert(spec: IngestSpec, who: str) -> int:
     """Submits an ingest; returns its id."""
     with transaction() as cur:
-        cur.execute(query("insert_ingest"), {"spec": spec.to_json()})
-        ingest_id = int((cur.fetchone() or {})["ingest_id"])
-        record(cur, who, "load", "ingest", ingest_id, spec.name)
+        return insert_with(cur, spec, who)
+
+
+def insert_with(cur: Cursor, spec: IngestSpec, who: str) -> int:
+    """Submits an ingest in the transaction of `cur`; returns its id."""
+    cur.execute(query("insert_ingest"), {"spec": spec.to_json()})
+    ingest_id = int((cur.fetchone() or {})["ingest_id"])
+    record(cur, who, "load", "ingest", ingest_id, spec.name)
     return ingest_id
 
 

@@ -22,6 +22,7 @@ from fcst import supervisor_lock
 from fcst.attention import Thresholds
 from fcst.attributes import AttributeFile
 from fcst.cli.main import main
+from fcst.data_sources import DataSource
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
@@ -36,6 +37,7 @@ from fcst.services import (
     attention,
     attributes,
     backups,
+    data_sources,
     datasets,
     drivers,
     jobs,
@@ -73,7 +75,7 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Creates rows in every table.
 
     Two datasets, a run with an adjustment, a cancelled run, a token, a sign-out, drivers, a lifecycle, stock settings,
-    an attribute, learnt effects, and a scenario.
+    an attribute, learnt effects, a scenario, and a source.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
@@ -95,6 +97,8 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     workers.register(str(uuid.uuid4()), "elsewhere", 1, "0", 1, -60)
     with transaction() as cur:
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
+    source = IngestSpec((), "other", from_source=True)
+    loading.cancel_ingest(data_sources.load(DataSource("files", "/nowhere/*.csv"), source))
     scenario = scenarios.create_scenario(job, "Carnival", "Ana")
     item = ScenarioItem("item4", np.full(job.spec.h, 2.0), np.full(job.spec.h, 2.0))
     promotion = DriverChange("promo", week, week, ChangeHow.TO, 1.0)

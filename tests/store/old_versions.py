@@ -177,6 +177,10 @@ INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
 """,
     24: "UPDATE fcst_app.workers SET lease_s = 30, process_start = 7;",
     25: "UPDATE fcst_app.batch_status SET worked_s = 3 WHERE attempt > 0; UPDATE fcst_app.ingests SET phase_s = 2;",
+    27: """
+INSERT INTO fcst_app.data_sources (dataset, source, spec, set_by)
+VALUES ('favorita', '{"kind": "files", "location": "/data/*.csv", "query": "", "secret": ""}', %(spec)s, 'Ana');
+""",
 }
 UNTIL = {8: 9}
 """version -> the first version in which these rows no longer fit."""

@@ -33,6 +33,7 @@ BOTTOM = {
     "stock",
     "quality_report",
     "version_changes",
+    "data_sources",
     "filters",
     "settings",
     "files",
@@ -51,9 +52,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": BOTTOM | {"compute.demand"},
     "samples": BOTTOM,
     "store": BOTTOM,
-    "engine": BOTTOM | {"ingest", "compute", "store"},
+    "fetch": BOTTOM | {"store.other_postgres", "ingest.folders"},
+    "engine": BOTTOM | {"ingest", "fetch", "compute", "store"},
     "services": BOTTOM
-    | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"}
+    | {"store", "ingest", "fetch", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"}
     | {"compute.scenarios", "compute.learning", "engine.series_reading"},  # scenarios compute items outside a run
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},

@@ -23,7 +23,7 @@ LOCK = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
 DEV_LOCK = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8")
 
 # Allowed content of a requirement: no address, option or folder.
-DIRECT_LINE = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+")
+DIRECT_LINE = re.compile(r"[A-Za-z0-9._-]+(\[[a-z0-9,]+\])?==[A-Za-z0-9.]+")
 LOCK_ENTRY = re.compile(r"[a-z0-9-]+==[a-z0-9.]+( ; [a-z_]+ [!=<>]+ '[\w.]+'( (and|or) [a-z_]+ [!=<>]+ '[\w.]+')*)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PLACE = re.compile(r"://|(?<!no-emit-)index-url|find-links|trusted-host|\.(org|com|net|io|dev)\b|(^|[\s=])[/~]")

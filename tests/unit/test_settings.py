@@ -41,6 +41,7 @@ def test_defaults_apply_without_settings() -> None:
         ingest_memory="1GB",
         ingest_roots=(Path.home(), PROJECT),
         unpack_limit=50_000_000_000,
+        private_hosts=None,
         open_address=None,
         hosts=(),
         sign_in_hours=12,

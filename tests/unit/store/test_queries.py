@@ -23,7 +23,7 @@ LITERAL_STATEMENTS = {
     ("embedded.py", "SELECT 1 FROM pg_database WHERE datname = 'fcst'"),  # runs before the database exists
     ("embedded.py", "CREATE DATABASE fcst"),
 }
-BUILT_STATEMENTS: set[tuple[str, str]] = set()
+BUILT_STATEMENTS = {("other_postgres.py", "copy_query")}  # the user's own query; COPY takes no parameters
 
 
 @cache
