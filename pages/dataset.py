@@ -16,6 +16,7 @@ from fcst.ui.lifecycles import show_lifecycles
 from fcst.ui.run_selection import FILTERS
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 from fcst.ui.signin import may
+from fcst.ui.sources import refresh_button
 from fcst.ui.stock import show_settings
 
 VIEWS = {
@@ -83,6 +84,7 @@ def show_actions(dataset: Dataset) -> None:
             if st.query_params.get("view") == "items":  # the view with the filter
                 which = {name: values for name in FILTERS if (values := st.query_params.get_all(name))}
             st.switch_page("pages/new_run.py", query_params={**which, "dataset": str(dataset_id), "take": "all"})
+        refresh_button(dataset)
         show_dataset_link("Weekly sales (CSV)", dataset_id, WEEKLY_SALES)
         if may(Scope.ADMIN) and destructive_button("Delete …", "delete", icon=":material/delete:"):
             ask_to_delete(dataset)

@@ -37,8 +37,7 @@ def main() -> None:
             "check the column mapping before loading."
         )
         return
-    paths, default_name, is_upload = chosen
-    spec = IngestSpec(paths=paths, name=default_name, file=file, encoding=encoding, is_upload=is_upload)
+    spec = IngestSpec(paths=chosen.paths, name=chosen.name, file=file, encoding=encoding, is_upload=chosen.is_upload)
     try:
         inspection = inspect(spec)
     except InputError as exc:
@@ -69,7 +68,7 @@ def main() -> None:
     if not clicked and (refused := st.session_state.pop("load_refused", None)):
         with confirm:
             show_error(refused)
-    name = show_buttons(confirm, default_name, clicked) or default_name
+    name = show_buttons(confirm, chosen.name, clicked) or chosen.name
     if not clicked:
         return
     try:
@@ -78,7 +77,7 @@ def main() -> None:
             raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose a column for each.")
         with confirm, st.spinner("Submitting …"):
             request = replace(spec, fingerprint=inspection.fingerprint, then_run=clicked == "load_and_run")
-            ingest_id = request_load(request, name=name, mapping=mapping, **formats, **rules)
+            ingest_id = request_load(request, chosen.source, name=name, mapping=mapping, **formats, **rules)
     except FcstError as exc:
         st.session_state["load_refused"] = exc
         st.rerun()

@@ -19,6 +19,7 @@ from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
 from fcst.ui.run_selection import PAGE_ITEMS, count, item_filter, read_options
 from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
+from fcst.ui.sources import show_source
 
 
 def has_report(dataset: Dataset) -> bool:
@@ -273,6 +274,7 @@ def show_reading(dataset: Dataset) -> None:
             }
         ).round(1),
     )
+    show_source(dataset)
 
 
 def show_versions(dataset: Dataset) -> None:

@@ -1,16 +1,17 @@
 """Parts of the page Load: files, column mapping, formats, weekly rules."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from fcst.data_sources import DataSource
 from fcst.errors import Conflict, InputError
 from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
-from fcst.services import loading
+from fcst.services import data_sources, loading
 from fcst.services.loading import Inspection, Question
 from fcst.specs import (
     ATTRIBUTES,
@@ -23,7 +24,7 @@ from fcst.specs import (
     IngestSpec,
     Mapping,
 )
-from fcst.ui import tables, text
+from fcst.ui import sources, tables, text
 from fcst.ui.streamlit_internals import DeltaGenerator
 
 NONE = "(none)"
@@ -45,14 +46,40 @@ HELP = {
 }
 
 
-def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
-    """Returns the paths, a dataset name, and whether they are uploads; None without a choice."""
-    ways = ["Upload files", "Server path"]
+@dataclass(frozen=True)
+class ChosenFiles:
+    """Files to load.
+
+    Parameters
+    ----------
+    name
+        default name of the dataset.
+    is_upload
+        the paths are fcst's own copies.
+    source
+        where they were fetched from, as a sample; the load fetches them again. None for an upload or a path.
+    """
+
+    paths: tuple[str, ...]
+    name: str
+    is_upload: bool
+    source: DataSource | None = None
+
+
+UPLOAD, PATH, SOURCE = "Upload files", "Server path", "Source"
+
+
+def choose_files() -> ChosenFiles | None:
+    """Boxes for the files to load; None without a choice."""
     is_linked = "path" in st.query_params
-    way: str | None = ways[0]
-    if is_linked or loading.reads_paths():
-        way = st.segmented_control("From", ways, default=ways[is_linked], key="way", label_visibility="collapsed")
-    if way == ways[1]:
+    ways = [UPLOAD, PATH, SOURCE] if is_linked or loading.reads_paths() else [UPLOAD, SOURCE]
+    linked = PATH if is_linked else UPLOAD
+    way = st.segmented_control("From", ways, default=linked, key="way", label_visibility="collapsed")
+    if way == SOURCE:
+        st.query_params.pop("path", None)
+        found = sources.choose_source()
+        return ChosenFiles(found[1], sources.default_name(found[0]), found[2], found[0]) if found else None
+    if way == PATH:
         on_disk = st.text_input(
             "File, folder or archive",
             key="path",
@@ -62,14 +89,14 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         ).strip()
         st.query_params["path"] = on_disk
         paths = tuple(part.strip() for part in on_disk.split(";") if part.strip())
-        return (paths, loading.default_name(paths[0]), False) if paths else None
+        return ChosenFiles(paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
     files = st.file_uploader(
         "CSV, Excel, OpenDocument, Parquet or JSON, also as .gz, .zip or .7z. Several files form one dataset.",
         accept_multiple_files=True,
         key="upload",
     )
-    return (save_once(files), loading.default_name(files[0].name), True) if files else None
+    return ChosenFiles(save_once(files), loading.default_name(files[0].name), True) if files else None
 
 
 def save_once(files: list[Any]) -> tuple[str, ...]:
@@ -327,8 +354,8 @@ def _rule(place: DeltaGenerator, label: str, options: dict[Any, str], key: str, 
     return place.selectbox(label, list(options), format_func=options.__getitem__, key=key, **more)
 
 
-def request_load(spec: IngestSpec, **choices: Any) -> int:
-    """Submits the ingest; returns its id.
+def request_load(spec: IngestSpec, source: DataSource | None, **choices: Any) -> int:
+    """Submits the ingest of files, or of a source; returns its id.
 
     Raises
     ------
@@ -336,7 +363,11 @@ def request_load(spec: IngestSpec, **choices: Any) -> int:
         if the ingest is refused.
     """
     try:
-        ingest_id = loading.request_ingest(replace(spec, **choices))
+        if source is None:
+            ingest_id = loading.request_ingest(replace(spec, **choices))
+        else:
+            ingest_id = data_sources.load(source, replace(spec, **choices))
+            sources.end_choice()
     except Conflict:  # the files have changed: inspect them again
         st.session_state.pop("inspected", None)
         raise

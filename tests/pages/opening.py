@@ -5,9 +5,9 @@ import uuid
 
 from streamlit.testing.v1 import AppTest
 
-from fcst.engine.task import run_batch
+from fcst.engine.task import run_batch, run_ingest
 from fcst.settings import PROJECT
-from fcst.store import attempts
+from fcst.store import attempts, ingests
 from fcst.store import jobs as store
 
 
@@ -32,6 +32,12 @@ def run_waiting() -> None:
     while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
+
+
+def load_waiting() -> None:
+    """Runs the waiting ingests, as a supervisor does."""
+    while claimed := ingests.claim(str(uuid.uuid4())):
+        run_ingest(claimed.ingest_id, claimed.attempt)
 
 
 def components(at: AppTest) -> dict[str, dict]:
