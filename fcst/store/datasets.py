@@ -83,8 +83,6 @@ def insert(
             later = replace(spec, then_run=False, requested_by="")
             cur.execute(query("keep_source_spec"), {"dataset": spec.name, "spec": later.to_json()})
         _copy_files(cur, dataset_id, files, on_progress)
-        if last is not None:
-            version_changes.save(cur, dataset_id, last)
         attributes.insert_own(cur, dataset_id, files.attributes)
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
@@ -92,6 +90,9 @@ def insert(
         lifecycles.carry(cur, spec.name, dataset_id)
         attributes.carry(cur, spec.name, dataset_id)
         statistics.analyze_dataset(cur)
+        if last is not None:
+            on_progress("comparing with the version before", 0, 0)
+            version_changes.save(cur, dataset_id, last)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
