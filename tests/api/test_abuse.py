@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 import threading
 import time
@@ -128,9 +129,8 @@ def test_slow_clients_do_not_block_others(api: ApiServer) -> None:
     try:
         for sock in slow:
             sock.sendall(head("Content-Length: 100") + b"{")
-        since = time.monotonic()
         assert api.get("/api/jobs").status_code == 200
-        assert time.monotonic() - since < 2
+        assert select.select(slow, [], [], 0)[0] == [], "it was answered after the slow ones had timed out"
     finally:
         for sock in slow:
             sock.close()

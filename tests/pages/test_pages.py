@@ -226,7 +226,7 @@ def test_dataset_search_matches_substrings_of_keys(dataset: Dataset) -> None:
 
 def test_unchanged_new_version_is_marked(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
     again = load_dataset(name=dataset.name)
-    assert "the weeks equal those of version 1" in page_text(open_page("dataset", dataset=str(again.dataset_id)))
+    assert r"same weekly sales as version 1\." in page_text(open_page("dataset", dataset=str(again.dataset_id)))
     versions = open_page("dataset", dataset=str(again.dataset_id), view="versions").dataframe[0].value
     assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no, same as version 1", ""]
 
