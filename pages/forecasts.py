@@ -30,6 +30,7 @@ from fcst.ui.items import (
 from fcst.ui.lost_sales import show_item as show_lost_item
 from fcst.ui.plan import EditTarget, show_changes, show_plan
 from fcst.ui.plan_upload import upload_button
+from fcst.ui.publishing import publish_button
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_one, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_chip
@@ -54,7 +55,7 @@ def main() -> None:
     with head:
         st.title("Forecasts", anchor=False, width="content")
         job = choose_run(found, notices)
-        model = choose("Model", job.spec.models, "model", text.model_name, label_visibility="collapsed", width=200)
+        model = choose("Model", job.spec.models, "model", text.model_name, label_visibility="collapsed", width=175)
         status_chip(job)
         thresholds_button(job)
     read(("prepared", run_key(job)), lambda: attention.prepare(job))
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def show_files(items: Items, item: RunItem | None) -> None:
-    """Downloads, and the upload of an edited plan."""
+    """Downloads, the upload of an edited plan, and the published plan."""
     job, model, period = items.job, items.model, period_in_url()
     with st.popover("Download", type="primary", icon=":material/download:"):
         if item is not None:
@@ -88,6 +89,7 @@ def show_files(items: Items, item: RunItem | None) -> None:
             show_downloads(job, "the items shown", items.n_found, filter_query(items.which, model), model, period)
         show_downloads(job, "all items of this run", job.n_items, (), model, period)
     upload_button(job, model)
+    publish_button(job, model)
 
 
 def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenerator) -> None:

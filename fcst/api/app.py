@@ -13,6 +13,7 @@ from fcst.api import (
     jobs,
     lifecycles,
     plans,
+    publishing,
     scenarios,
     sources,
     stock,
@@ -65,6 +66,7 @@ def create_api() -> FastAPI:
         worklist,
         adjustments,
         plans,
+        publishing,
         scenarios,
     ):
         api.include_router(part.router)

@@ -629,6 +629,33 @@ class Sources(ResponseModel):
     sources: list[StoredSource]
 
 
+class PublishRequest(RequestModel):
+    model: Annotated[StrictStr, Field(max_length=100, description="Default: the first model of the run.")] = ""
+
+
+class PublishedPlan(ResponseModel):
+    """A published plan; the sums are in units."""
+
+    plan_id: int
+    dataset: str
+    job_id: Annotated[int | None, Field(description="Null after the run was deleted.")]
+    run_no: int
+    model: str
+    first_wk_end_dt: date
+    h: Annotated[int, Field(description="Number of weeks.")]
+    n_items: int
+    forecast: Annotated[float, Field(description="Sum of the model's forecast.")]
+    final: Annotated[float, Field(description="Sum of the final plan.")]
+    published_by: str
+    published_at: datetime
+    is_current: bool
+    n_changes_since: Annotated[int, Field(description="Adjustments of the run since it was published.")]
+
+
+class PublishedPlans(ResponseModel):
+    plans: list[PublishedPlan]
+
+
 class Ingest(BaseModel):
     """An ingest of files and its progress."""
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fcst.cli import admin, attributes, drivers, lifecycles, loading, plans, runs, serve, sources, stock
+from fcst.cli import admin, attributes, drivers, lifecycles, loading, plans, publishing, runs, serve, sources, stock
 from fcst.errors import FcstError
 from fcst.files import disk_full_error, is_full
 from fcst.services import identity
@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     sources.add_commands(commands)
     runs.add_commands(commands)
     plans.add_commands(commands)
+    publishing.add_commands(commands)
     drivers.add_commands(commands)
     lifecycles.add_commands(commands)
     attributes.add_commands(commands)

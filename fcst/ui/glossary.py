@@ -155,6 +155,12 @@ FORECASTS = (
         "The model's forecast with all adjustments. Pages show it first; totals, charts and downloads use it.",
     ),
     Term(
+        "published_plan",
+        "Published plan",
+        "The final plan of a run that was published last for a dataset. It is kept as it was, also when the run is "
+        "adjusted or deleted.",
+    ),
+    Term(
         "attention",
         "Attention",
         "Reasons to review an item, such as: no forecast, biased, far from last year, a level shift, a suspected "

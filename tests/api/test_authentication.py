@@ -84,6 +84,10 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/datasets/{dataset_id}/attributes"): (Scope.READ, {}, 200),
     ("PUT", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"json": OF_NOTHING}, 422),
     ("DELETE", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"params": {"name": "none"}}, 404),
+    ("POST", "/jobs/{job_id}/publish"): (Scope.RUN, {"json": {}}, 201),
+    ("GET", "/published-plans"): (Scope.READ, {}, 200),
+    ("GET", "/published-plans/{plan_id}/items"): (Scope.READ, {}, 404),
+    ("DELETE", "/published-plans/{plan_id}"): (Scope.ADMIN, {}, 404),
     ("GET", "/sources"): (Scope.READ, {}, 200),
     ("PUT", "/sources"): (Scope.RUN, {"json": {"name": "x", "source": {"kind": "url", "location": "x"}}}, 422),
     ("POST", "/sources/refresh"): (Scope.RUN, {"json": {"name": "no source"}}, 404),
@@ -110,7 +114,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # outside /api
 }
 NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1, "adjustment_id": 1}
-NUMBERS |= {"scenario_id": 1, "change_id": 1}
+NUMBERS |= {"scenario_id": 1, "change_id": 1, "plan_id": 999}
 
 
 @pytest.fixture(scope="module")

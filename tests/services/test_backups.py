@@ -43,6 +43,7 @@ from fcst.services import (
     jobs,
     lifecycles,
     loading,
+    publishing,
     scenarios,
     sign_ins,
     stock_settings,
@@ -97,6 +98,7 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     workers.register(str(uuid.uuid4()), "elsewhere", 1, "0", 1, -60)
     with transaction() as cur:
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
+    publishing.publish(job.job_id, "Naive")
     source = IngestSpec((), "other", from_source=True)
     loading.cancel_ingest(data_sources.load(DataSource("files", "/nowhere/*.csv"), source))
     scenario = scenarios.create_scenario(job, "Carnival", "Ana")

@@ -181,6 +181,12 @@ INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
 INSERT INTO fcst_app.data_sources (dataset, source, spec, set_by)
 VALUES ('favorita', '{"kind": "files", "location": "/data/*.csv", "query": "", "secret": ""}', %(spec)s, 'Ana');
 """,
+    28: """
+INSERT INTO fcst_app.published_plans (dataset, job_id, run_no, model, first_wk_end_dt, h, n_items, forecast, final,
+    published_by)
+VALUES ('favorita', 1, 1, 'SeasonalNaive', '2021-07-24', 4, 1, 20, 21, 'Ana');
+INSERT INTO fcst_app.published_items VALUES (1, 'a', '{5,5,5,5}', '{5,5,5,6}');
+""",
 }
 UNTIL = {8: 9}
 """version -> the first version in which these rows no longer fit."""

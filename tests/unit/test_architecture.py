@@ -34,6 +34,7 @@ BOTTOM = {
     "quality_report",
     "version_changes",
     "data_sources",
+    "published_plans",
     "filters",
     "settings",
     "files",

@@ -200,6 +200,7 @@ PLACEHOLDERS = {
     "sum_baselines": ["{which}"],
     "export_forecasts": ["{columns}", "{which}"],
     "copy_weekly_file": ["{key}"],
+    "copy_published_plan": ["{key}"],
     "accuracy_sums": [
         *("{key}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"),
         *("{rows}", "{joined}", "{rows}", "{rows}", "{which}", "{key}"),
