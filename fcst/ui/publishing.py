@@ -14,6 +14,7 @@ from fcst.ui.signin import may
 
 def publish_button(job: Job, model: str) -> None:
     """Button that opens the dialog; *Published* for the published plan of the dataset. Viewers see it only then."""
+    st.session_state.pop("published", None)  # a whole page has no open dialog
     current = _current(job.dataset)
     is_published = current is not None and (current.job_id, current.model) == (job.job_id, model)
     if not is_published and (not may(Scope.RUN) or not job.is_over or not job.n_completed):
