@@ -49,6 +49,9 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("file", metavar="FILE", help="trusted backup file (a backup can run any SQL)")
     sub.add_argument("--replace", action="store_true", help="overwrite the data in the database")
 
+    sub = command("space", _space, "show what uses how much disk space: datasets, runs, published plans, folders")
+    add_json_argument(sub)
+
     sub = command("prune", _prune, "delete old runs and their forecasts")
     which = sub.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", type=int, metavar="DAYS", help="runs that ended more than DAYS days ago")
@@ -138,6 +141,19 @@ def _restore(args: argparse.Namespace) -> int:
         say_error(exc)
         return FAILED
     print_message("Restored." + (f" Schema upgraded: {', '.join(applied)}." if applied else ""))
+    return DONE
+
+
+def _space(args: argparse.Namespace) -> int:
+    from fcst.services import space
+
+    prepare()
+    found = space.list_space()
+    if args.json:
+        print_json(found)
+    else:
+        rows = [{"MB": use.n_bytes / 1e6, "kind": use.kind, "name": use.name} for use in found]
+        print_table(rows, "MB", "kind", "name")
     return DONE
 
 
