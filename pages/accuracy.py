@@ -26,6 +26,7 @@ from fcst.ui.cache import draw, read, run_key
 from fcst.ui.comparison import show_lags
 from fcst.ui.downloads import image_config
 from fcst.ui.lost_sales import show_lost_sales
+from fcst.ui.publishing import show_accuracy
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, choose_view, show_page
 
@@ -50,6 +51,7 @@ def main() -> None:
         model = choose("Model", models, "model", text.model_name)
     if view == LAGS:
         show_lags(job.dataset, model)
+        show_accuracy(job.dataset)
     elif by_model.empty:
         show_nothing(job)
         if item := show_lost_sales(job):

@@ -2,11 +2,15 @@
 
 from typing import BinaryIO
 
+import pandas as pd
+
+from fcst.compute import metrics
 from fcst.errors import Conflict, InputError, NotFound
 from fcst.names import safe_file_name
 from fcst.published_plans import PublishedPlan
 from fcst.roles import Scope
 from fcst.services import identity, jobs
+from fcst.services.comparison import LAGS
 from fcst.services.exports import open_temporary
 from fcst.store import publishing
 
@@ -89,6 +93,27 @@ def open_plan(plan: PublishedPlan) -> tuple[BinaryIO, int]:
 def file_name(plan: PublishedPlan) -> str:
     """Name of the file of a published plan."""
     return f"{safe_file_name(plan.dataset)}-published-{plan.published_at:%Y-%m-%d}-{plan.plan_id}.csv"
+
+
+def accuracy_by_lag(dataset: str) -> pd.DataFrame:
+    """Accuracy of the published plans of a dataset name by lag, against its newest version.
+
+    Of several plans with the same first week the newest counts, with the items that this version has.
+
+    Returns
+    -------
+    DataFrame
+        `lag` (weeks between plan and week, of `comparison.LAGS`), `wk_end_dt` (None: all weeks), `n_plans, n_items,
+        n_weeks` (item-weeks), `sold, planned` (units), `wape, bias` of the final plan, `model_wape` of the model's
+        forecast (fractions, NaN if undefined).
+    """
+    sums = publishing.accuracy(dataset, list(LAGS))
+    actual = sums["actual"].to_numpy(dtype=float)
+    return sums[["lag", "wk_end_dt", "n_plans", "n_items", "n_weeks", "sold", "planned"]].assign(
+        wape=metrics.wape_of(sums["abs_error"].to_numpy(dtype=float), actual),
+        bias=metrics.bias_of(sums["error"].to_numpy(dtype=float), actual),
+        model_wape=metrics.wape_of(sums["model_abs_error"].to_numpy(dtype=float), actual),
+    )
 
 
 def withdraw(plan_id: int) -> None:

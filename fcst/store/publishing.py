@@ -2,13 +2,14 @@
 
 from typing import BinaryIO
 
+import pandas as pd
 from psycopg2 import sql
 
 from fcst.errors import NotFound
 from fcst.job_records import Job
 from fcst.published_plans import PublishedPlan
 from fcst.store.actions import record
-from fcst.store.database import copy_out, fetch_all, transaction
+from fcst.store.database import copy_out, fetch_all, fetch_frame, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 MAX_LISTED = 1_000
@@ -50,6 +51,12 @@ def delete(plan_id: int, who: str) -> None:
             raise NotFound(f"There is no published plan {plan_id}.", "It may have been withdrawn already.")
         cur.execute(query("delete_published_plan"), {"plan_id": plan_id})
         record(cur, who, "withdraw", "job", row["run_no"], f"{row['dataset']}, published plan {plan_id}")
+
+
+def accuracy(dataset: str, lags: list[int]) -> pd.DataFrame:
+    """`lag, wk_end_dt` (None: all weeks), `n_plans, n_items, n_weeks, sold, planned, abs_error, error, actual,
+    model_abs_error`."""
+    return fetch_frame("published_accuracy", dataset=dataset, lags=lags)
 
 
 def copy_plan(plan_id: int, out: BinaryIO) -> None:

@@ -1,13 +1,15 @@
-"""The published plan on the page Forecasts: a button that publishes the plan of a run, or says that it is published."""
+"""Published plans on pages: a button that publishes the plan of a run, and the accuracy of what was published."""
 
 import streamlit as st
 
 from fcst.job_records import Job
 from fcst.published_plans import PublishedPlan
 from fcst.roles import Scope
-from fcst.services import publishing
-from fcst.ui import text
+from fcst.services import datasets, publishing
+from fcst.ui import tables, text
 from fcst.ui.buttons import toast_slow_action
+from fcst.ui.cache import read
+from fcst.ui.glossary import MEANING
 from fcst.ui.shell import action_errors
 from fcst.ui.signin import may
 
@@ -61,3 +63,42 @@ def _publish(job: Job, model: str) -> None:
         publishing.publish(job.job_id, model)
         st.session_state["published"] = True
         st.toast(f"Published the plan of run {job.job_id}.", icon=":material/verified:")
+
+
+def show_accuracy(name: str) -> None:
+    """Accuracy of the published plans of a dataset against actual sales: by lag, and week by week."""
+    newest = next((row.dataset_id for row in datasets.list_datasets() if row.name == name), None)
+    current = _current(name)
+    if current is None:
+        return
+    key = ("published accuracy", name, newest, current.plan_id)
+    frame = read(key, lambda: publishing.accuracy_by_lag(name))
+    st.markdown(f"**Published plans of {text.plain(name)} vs. actual sales**")
+    if frame.empty:
+        st.caption("The newest version of the data has no week of a published plan yet.")
+        return
+    tables.show(
+        frame[frame["wk_end_dt"].isna()].drop(columns="wk_end_dt").round({"sold": 0, "planned": 0}),
+        placeholder="not defined",
+        shares=["wape", "bias", "model_wape"],
+        column_config={
+            "lag": st.column_config.NumberColumn("Weeks before", help=MEANING["lag"], pinned=True),
+            "n_plans": "Plans",
+            "n_items": st.column_config.NumberColumn("Items", format="localized"),
+            "n_weeks": st.column_config.NumberColumn("Item-weeks", format="localized"),
+            "sold": st.column_config.NumberColumn("Sold, units", format="localized"),
+            "planned": st.column_config.NumberColumn("Planned, units", format="localized"),
+            "wape": tables.percent("WAPE", MEANING["wape"]),
+            "bias": tables.percent("Bias", MEANING["bias"], signed=True),
+            "model_wape": tables.percent("WAPE without adjustments", MEANING["wape"]),
+        },
+    )
+    by_week = frame[frame["wk_end_dt"].notna()].pivot(index="wk_end_dt", columns="lag", values="wape")
+    names = {lag: f"{text.count(lag, 'week')} before" for lag in by_week}
+    with st.expander("WAPE by week", type="compact"):
+        tables.show(
+            by_week.sort_index(ascending=False).rename(columns=names).reset_index(),
+            placeholder="",
+            shares=list(names.values()),
+            column_config={"wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD")},
+        )

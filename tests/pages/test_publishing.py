@@ -1,6 +1,7 @@
 """The published plan on the page Forecasts."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from fcst.dataset_records import Dataset
 from fcst.job_records import Job
 from fcst.services import publishing
 from tests.computed_runs import run
+from tests.conftest import write_sales
 from tests.pages.opening import open_page, page_text
 
 
@@ -38,6 +40,22 @@ def test_page_of_a_deleted_run_does_not_break_with_its_published_plan(job: Job) 
     at = open_page("forecasts", job=str(newer.job_id))
     at.button(key="publish").click().run()
     assert f"is that of run {job.job_id}" in page_text(at)
+
+
+def test_accuracy_of_published_plans_is_shown_by_lag_and_week(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    path = tmp_path / "s.csv"
+    for n_weeks in (60, 62):
+        write_sales(path, 3, n_weeks)
+        job = run(load_dataset(path), 3, models=("Naive",), n_windows=0)
+        publishing.publish(job.job_id)
+    at = open_page("accuracy", job=str(job.job_id), view="lags")
+    assert not at.exception
+    assert "Published plans of s vs. actual sales" in page_text(at).replace("\\", "")
+    by_lag, by_week = at.dataframe[-2].value, at.dataframe[-1].value
+    assert by_lag["lag"].tolist() == [1] and by_lag["n_items"].tolist() == [3]
+    assert list(by_week) == ["wk_end_dt", "1 week before"] and len(by_week) == 1
 
 
 def run_again(job: Job) -> Job:

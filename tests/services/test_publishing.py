@@ -4,7 +4,7 @@ import csv
 import io
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from fcst.errors import Conflict, InputError, NotAllowed, NotFound
 from fcst.filters import Selection, by_keys
 from fcst.job_records import Job
 from fcst.roles import Actor, Scope
-from fcst.services import adjustments, identity, jobs, pruning, publishing
+from fcst.services import adjustments, datasets, identity, jobs, pruning, publishing
 from fcst.services.adjustments import Change
 from fcst.specs import JobSpec
 from tests.computed_runs import run
@@ -142,3 +142,45 @@ def test_command_line_publishes_lists_writes_and_withdraws(job: Job, tmp_path: P
     assert main(["published", "-o", "x.csv"]) == 2
     assert main(["withdraw", "1"]) == 0
     assert main(["published", "s", "-o", "-"]) == 2
+
+
+def test_accuracy_by_lag_compares_each_plan_with_what_was_sold(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    path = tmp_path / "s.csv"
+    expected: dict[int, list[tuple[float, float, float]]] = {1: [], 4: []}
+    plans = []
+    for n_weeks in (60, 61, 64):
+        write_sales(path, 3, n_weeks)
+        job = run(load_dataset(path), 3, models=("Naive",), n_windows=0)
+        if n_weeks < 64:
+            publishing.publish(job.job_id)  # replaced by the next one
+            week = job.last_wk_end_dt + timedelta(weeks=1)
+            change = Change(week, week, percent=100)
+            adjustments.adjust(job, "Naive", by_keys("item2"), change, "a fair", "Ana")
+            plans.append(publishing.publish(job.job_id))
+    sold = {
+        (item, week.wk_end_dt): week.unit_sales
+        for item in ("item1", "item2", "item3")
+        for week in datasets.item_history(job.dataset_id, item)
+    }
+    for plan in plans:
+        for row in rows(plan.plan_id):
+            week = date.fromisoformat(row["wk_end_dt"])
+            lag = (week - plan.first_wk_end_dt).days // 7 + 1
+            actual = sold.get((row["unique_id"], week))
+            if lag in expected and actual is not None:
+                expected[lag].append((float(row["final"]), float(row["forecast"]), actual))
+    found = publishing.accuracy_by_lag("s")
+    total = found[found["wk_end_dt"].isna()].set_index("lag")
+    assert list(total.index) == [1, 4] and total["n_plans"].tolist() == [2, 1]
+    for lag, values in expected.items():
+        assert total.loc[lag, "n_weeks"] == len(values)
+        actual = sum(abs(y) for _, _, y in values)
+        assert total.loc[lag, "wape"] == pytest.approx(sum(abs(final - y) for final, _, y in values) / actual)
+        assert total.loc[lag, "model_wape"] == pytest.approx(sum(abs(f - y) for _, f, y in values) / actual)
+        assert total.loc[lag, "bias"] == pytest.approx(sum(final - y for final, _, y in values) / actual)
+    assert total.loc[1, "wape"] != pytest.approx(total.loc[1, "model_wape"])
+    by_week = found[found["wk_end_dt"].notna()]
+    assert by_week["wk_end_dt"].tolist() == [plan.first_wk_end_dt for plan in plans] + [max(week for _, week in sold)]
+    assert publishing.accuracy_by_lag("nothing").empty

@@ -57,3 +57,32 @@ COPY (
     SELECT {key} AS unique_id, w.wk_end_dt, w.forecast, w.final FROM fcst_app.published_weeks w
     WHERE w.plan_id = %(plan_id)s ORDER BY w.unique_id, w.step
 ) TO STDOUT (FORMAT csv, HEADER);
+
+-- published_accuracy
+-- Published plans of a dataset name against the actuals in its newest version, by weeks between plan and week: of all
+-- weeks (wk_end_dt is NULL), and of each week. Of several plans with the same first week the newest counts. Items are
+-- those that this version has.
+WITH newest AS (
+    SELECT dataset_id, week_end FROM fcst_app.datasets WHERE name = %(dataset)s ORDER BY version DESC LIMIT 1
+), plans AS (
+    SELECT DISTINCT ON (p.first_wk_end_dt) p.plan_id, p.first_wk_end_dt
+    FROM fcst_app.published_plans p WHERE p.dataset = %(dataset)s
+    ORDER BY p.first_wk_end_dt, p.plan_id DESC
+)
+SELECT l.lag, w.wk_end_dt, count(DISTINCT p.plan_id)::integer AS n_plans,
+       count(DISTINCT i.unique_id)::integer AS n_items, count(*)::integer AS n_weeks, sum(w.y) AS sold,
+       sum(i.final[l.lag]) AS planned, sum(abs(i.final[l.lag] - w.y)) AS abs_error, sum(i.final[l.lag] - w.y) AS error,
+       sum(abs(w.y)) AS actual, sum(abs(i.forecast[l.lag] - w.y)) AS model_abs_error
+FROM newest n
+CROSS JOIN plans p
+JOIN fcst_app.published_items i ON i.plan_id = p.plan_id
+JOIN fcst_app.sales s ON s.dataset_id = n.dataset_id AND s.unique_id = i.unique_id
+CROSS JOIN unnest(%(lags)s::integer[]) l (lag)
+CROSS JOIN LATERAL (
+    SELECT p.first_wk_end_dt + 7 * (l.lag - 1) AS wk_end_dt,
+           CASE WHEN p.first_wk_end_dt >= s.first_wk_end_dt AND mod(p.first_wk_end_dt - s.first_wk_end_dt, 7) = 0
+                THEN s.unit_sales[(p.first_wk_end_dt - s.first_wk_end_dt) / 7 + l.lag] END AS y
+) w
+WHERE w.y IS NOT NULL AND i.final[l.lag] IS NOT NULL
+GROUP BY GROUPING SETS ((l.lag), (l.lag, w.wk_end_dt))
+ORDER BY l.lag, w.wk_end_dt NULLS FIRST;
